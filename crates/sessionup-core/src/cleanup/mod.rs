@@ -1,0 +1,205 @@
+//! The background deletion of expired records, for any store.
+
+mod errors;
+mod signal;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use errors::CleanupErrors;
+use errors::ErrorLog;
+use signal::Signal;
+
+use crate::store::{Store, StoreError};
+use crate::{Clock, SystemClock};
+
+/// Deletes expired records in the background, again and again, until it is stopped or dropped.
+///
+/// Expired sessions are refused whether or not a cleanup runs; this one gives back their room. It
+/// works from a thread of its own, in bounded batches, so that others get to write in between; once
+/// at the start and then each interval. A failing store does not end it: it tries again at the next
+/// interval, and the error can be read from [`errors`](Cleanup::errors) or in the log.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessionup_core::{Cleanup, MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let cleanup = Cleanup::start(store.clone(), CleanupOptions::every(Duration::from_secs(60)))?;
+/// # use sessionup_core::CleanupOptions;
+/// cleanup.stop();
+/// # Ok::<(), sessionup_core::CleanupStartError>(())
+/// ```
+#[derive(Debug)]
+pub struct Cleanup {
+    signal: Arc<Signal>,
+    errors: Arc<ErrorLog>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How a [`Cleanup`] works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CleanupOptions {
+    /// How long it waits between two rounds, at least a millisecond.
+    pub interval: Duration,
+    /// Most records it deletes at a time. Defaults to 1,000.
+    pub batch: NonZeroUsize,
+    /// What tells it the time. Defaults to [`SystemClock`].
+    pub clock: Arc<dyn Clock>,
+}
+
+impl CleanupOptions {
+    const BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+    /// Asks for a round each `interval`.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self {
+            interval,
+            batch: Self::BATCH,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Takes the time from elsewhere.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Deletes at most so many records at a time.
+    #[must_use]
+    pub fn batch(mut self, batch: NonZeroUsize) -> Self {
+        self.batch = batch;
+        self
+    }
+}
+
+impl Cleanup {
+    /// Starts the background thread.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupStartError`] if the interval is below a millisecond, or there is no thread to be had.
+    pub fn start(store: impl Store, options: CleanupOptions) -> Result<Self, CleanupStartError> {
+        if options.interval < Duration::from_millis(1) {
+            return Err(CleanupStartError::Interval);
+        }
+        let signal = Arc::new(Signal::default());
+        let errors = Arc::new(ErrorLog::default());
+        let round = Round {
+            store,
+            options,
+            signal: Arc::clone(&signal),
+            errors: Arc::clone(&errors),
+        };
+        let thread = std::thread::Builder::new()
+            .name("sessionup-cleanup".into())
+            .spawn(move || round.run())
+            .map_err(|error| CleanupStartError::Thread(Arc::new(error)))?;
+        Ok(Self {
+            signal,
+            errors,
+            thread: std::sync::Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Returns the errors of the rounds so far and to come. They need not be read.
+    #[must_use]
+    pub fn errors(&self) -> CleanupErrors {
+        CleanupErrors::new(Arc::clone(&self.errors))
+    }
+
+    /// Stops the background thread and waits for its end. Twice is harmless.
+    ///
+    /// A round under way is given up between two batches, and a batch that the store has not begun
+    /// is withdrawn.
+    pub fn stop(&self) {
+        self.signal.stop();
+        let thread = self.thread.lock();
+        let thread = thread
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic of the store in the thread was reported there.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Round<S> {
+    store: S,
+    options: CleanupOptions,
+    signal: Arc<Signal>,
+    errors: Arc<ErrorLog>,
+}
+
+impl<S: Store> Round<S> {
+    fn run(self) {
+        loop {
+            match self.prune() {
+                Ok(()) => {}
+                // Nothing will be deleted any more.
+                Err(StoreError::Closed) => break,
+                Err(error) => {
+                    tracing::warn!(target: "sessionup", %error, "cleanup failed, will try again");
+                    self.errors.push(error);
+                }
+            }
+            if self.signal.stopped_within(self.options.interval) {
+                break;
+            }
+        }
+    }
+
+    fn prune(&self) -> Result<(), StoreError> {
+        let CleanupOptions { batch, clock, .. } = &self.options;
+        loop {
+            let prune = self.store.prune(clock.now(), batch.get());
+            let Some(pruned) = self.signal.drive(prune) else {
+                return Ok(());
+            };
+            let pruned = pruned?;
+            if pruned.deleted > 0 {
+                tracing::debug!(target: "sessionup", sessions = pruned.deleted, "expired sessions deleted");
+            }
+            if !pruned.more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<S> Drop for Round<S> {
+    /// Whatever ends the thread, nobody waits for errors that will not come.
+    fn drop(&mut self) {
+        self.errors.close();
+    }
+}
+
+/// Why a [`Cleanup`] did not start.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CleanupStartError {
+    /// The interval is below a millisecond, which would be a busy loop.
+    #[error("cleanup interval is shorter than a millisecond")]
+    Interval,
+    /// The operating system gave no thread.
+    #[error("no thread for the cleanup")]
+    Thread(#[source] Arc<std::io::Error>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+
+use super::*;
+use crate::store::{Change, CreateOptions, Created, Pruned, StoreExt};
+use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
+
+const SOON: Duration = Duration::from_millis(1);
+
+/// Answers each prune as `answer` says and tells the test about it.
+#[derive(Debug)]
+struct Scripted {
+    rounds: AtomicU32,
+    told: mpsc::SyncSender<u32>,
+    answer: fn(u32) -> Result<Pruned, StoreError>,
+}
+
+impl Scripted {
+    fn new(answer: fn(u32) -> Result<Pruned, StoreError>) -> (Self, mpsc::Receiver<u32>) {
+        let (told, rounds) = mpsc::sync_channel(1);
+        let store = Self {
+            rounds: AtomicU32::new(0),
+            told,
+            answer,
+        };
+        (store, rounds)
+    }
+}
+
+impl Store for Scripted {
+    async fn create(
+        &self,
+        _: Record,
+        _: CreateOptions,
+        _: Timestamp,
+    ) -> Result<Created, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn fetch(&self, _: SessionId, _: Timestamp) -> Result<Option<Arc<Record>>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn update(
+        &self,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete(&self, _: SessionId, _: Option<&UserKey>) -> Result<bool, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
+        let round = self.rounds.fetch_add(1, Ordering::SeqCst);
+        // The test may be gone by then.
+        let _ = self.told.try_send(round);
+        (self.answer)(round)
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+fn expired_records_are_deleted_and_live_ones_stay() {
+    let clock = ManualClock::at(Timestamp::from_millis(0));
+    let store = MemoryStore::new();
+    for id in 0..10_u8 {
+        let mut session = Session::new(
+            SessionId::from_bytes([id; 16]),
+            UserKey::new("ann").unwrap(),
+            clock.now(),
+            Timestamp::from_millis(if id < 7 { 10 } else { 1_000 }),
+        );
+        session.last_seen_at = clock.now();
+        let record = Record::new(session, SecretHash::from_bytes([0; 32]));
+        block_on(store.create(record, CreateOptions::default(), clock.now())).unwrap();
+    }
+    clock.set(Timestamp::from_millis(10));
+
+    let options = CleanupOptions::every(Duration::MAX)
+        .clock(Arc::new(clock.clone()))
+        .batch(NonZeroUsize::new(2).unwrap());
+    let cleanup = Cleanup::start(store.clone(), options).unwrap();
+    // The store may be asked the moment the thread runs; wait for its first round to end.
+    while block_on(store.fetch(SessionId::from_bytes([6; 16]), Timestamp::MIN))
+        .unwrap()
+        .is_some()
+    {
+        std::thread::yield_now();
+    }
+    cleanup.stop();
+
+    let left = block_on(store.prune_all(Timestamp::MAX, NonZeroUsize::MIN)).unwrap();
+    assert_eq!(left, 3);
+}
+
+#[test]
+fn failing_store_neither_ends_it_nor_fills_the_memory() {
+    let (store, rounds) = Scripted::new(|_| Err(StoreError::Overloaded));
+    let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
+    while rounds.recv().unwrap() < 2 * u32::try_from(CleanupErrors::CAPACITY).unwrap() {}
+    cleanup.stop();
+
+    let errors = cleanup.errors();
+    let kept = std::iter::from_fn(|| errors.try_recv()).count();
+    assert_eq!(kept, CleanupErrors::CAPACITY);
+}
+
+#[test]
+fn errors_can_be_awaited_and_end_with_the_cleanup() {
+    let (store, _rounds) = Scripted::new(|round| match round {
+        0 => Err(StoreError::Overloaded),
+        _ => Ok(Pruned::default()),
+    });
+    let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
+    let errors = cleanup.errors();
+
+    let first = block_on(errors.recv());
+    assert!(matches!(first, Some(StoreError::Overloaded)), "{first:?}");
+
+    let waiting = std::thread::spawn(move || block_on(errors.recv()));
+    drop(cleanup);
+    assert!(waiting.join().unwrap().is_none());
+}
+
+#[test]
+fn closed_store_ends_it() {
+    let (store, _rounds) = Scripted::new(|_| Err(StoreError::Closed));
+    let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
+    assert!(block_on(cleanup.errors().recv()).is_none());
+}
+
+#[test]
+fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
+    let (store, rounds) = Scripted::new(|_| Ok(Pruned::default()));
+    let cleanup = Cleanup::start(store, CleanupOptions::every(Duration::MAX)).unwrap();
+    rounds.recv().unwrap();
+    cleanup.stop();
+    cleanup.stop();
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Stuck(mpsc::SyncSender<()>);
+
+impl Stuck {
+    async fn hang<T>(&self) -> T {
+        let _ = self.0.try_send(());
+        std::future::pending().await
+    }
+}
+
+impl Store for Stuck {
+    async fn create(
+        &self,
+        _: Record,
+        _: CreateOptions,
+        _: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.hang().await
+    }
+
+    async fn fetch(&self, _: SessionId, _: Timestamp) -> Result<Option<Arc<Record>>, StoreError> {
+        self.hang().await
+    }
+
+    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.hang().await
+    }
+
+    async fn update(
+        &self,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        self.hang().await
+    }
+
+    async fn delete(&self, _: SessionId, _: Option<&UserKey>) -> Result<bool, StoreError> {
+        self.hang().await
+    }
+
+    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<u64, StoreError> {
+        self.hang().await
+    }
+
+    async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
+        self.hang().await
+    }
+}
+
+#[test]
+fn stopping_does_not_wait_for_a_store_that_hangs() {
+    let (asked, was_asked) = mpsc::sync_channel(1);
+    let cleanup = Cleanup::start(Stuck(asked), CleanupOptions::every(SOON)).unwrap();
+    was_asked.recv().unwrap();
+    cleanup.stop();
+}
+
+#[test]
+fn interval_below_a_millisecond_is_refused() {
+    for interval in [Duration::ZERO, Duration::from_micros(999)] {
+        let outcome = Cleanup::start(MemoryStore::new(), CleanupOptions::every(interval));
+        assert!(matches!(outcome, Err(CleanupStartError::Interval)));
+    }
+}

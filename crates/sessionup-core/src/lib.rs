@@ -1,0 +1,66 @@
+//! Server-side HTTP sessions that users can see and revoke: values, rules and the store contract.
+//!
+//! Nothing here knows an HTTP framework or a database. Applications depend on `sessionup`, which
+//! adds layers and extractors and re-exports this crate; authors of stores depend on this crate and
+//! on `sessionup-conformance`.
+//!
+//! - [`Manager`] has the rules, [`Sessions`] is the handle of one request.
+//! - [`Store`] is what a store promises, [`MemoryStore`] its reference reading.
+//! - [`Cleanup`] deletes expired records of any store in the background.
+//!
+//! # What is kept of a token
+//!
+//! A cookie holds a [`Token`]: an id and a secret. A store is given the id and a hash of the secret
+//! ([`Credential`]), so a stolen database, backup or list of devices logs nobody in.
+//!
+//! # Features
+//!
+//! | Feature | Description | Default |
+//! |---|---|---|
+//! | `test-util` | `ManualClock`, a clock that tests set by hand | no |
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+mod agent;
+mod cleanup;
+pub mod client;
+pub mod cookie;
+mod error;
+mod id;
+pub mod lifetime;
+mod manager;
+mod memory;
+mod meta;
+mod random;
+mod session;
+mod sessions;
+pub mod store;
+mod time;
+mod token;
+mod user_key;
+
+#[doc(inline)]
+pub use agent::{Agent, DeviceKind};
+pub use cleanup::{Cleanup, CleanupErrors, CleanupOptions, CleanupStartError};
+#[doc(inline)]
+pub use client::{Client, Mismatch};
+#[doc(inline)]
+pub use cookie::{CookieError, SameSite, SetCookie};
+pub use error::Error;
+pub use id::{InvalidSessionId, SessionId};
+pub use manager::{ConfigError, Manager, ManagerBuilder, OnMismatch, Peer, Refusal};
+pub use memory::MemoryStore;
+pub use meta::{Iter as MetaIter, Meta, MetaChange, MetaError};
+pub use random::{OsRandom, Random, RandomError};
+pub use session::{ListedSession, Record, Session};
+pub use sessions::{CurrentSession, Init, Sessions};
+#[doc(inline)]
+pub use store::{
+    Change, CreateOptions, Created, DynStore, LimitPolicy, Pruned, SessionLimit, Store, StoreError,
+    StoreExt,
+};
+#[cfg(any(test, feature = "test-util"))]
+pub use time::ManualClock;
+pub use time::{Clock, SystemClock, Timestamp};
+pub use token::{Credential, SecretHash, Token};
+pub use user_key::{IntoUserKey, InvalidUserKey, UserKey};

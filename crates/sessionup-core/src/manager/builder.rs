@@ -1,0 +1,234 @@
+//! Building a manager, with defaults and their reasons.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::Capture;
+use crate::cookie::SameSite;
+use crate::manager::config::Options;
+use crate::manager::{ConfigError, Inner, Manager, OnMismatch};
+use crate::store::{DynStore, SessionLimit};
+use crate::{Clock, OsRandom, Random, SystemClock};
+
+/// Builds a [`Manager`]. Everything has a default; what contradicts itself is an error of
+/// [`build`](ManagerBuilder::build), never of a request.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessionup_core::{Manager, MemoryStore, SameSite};
+///
+/// let manager = Manager::builder(MemoryStore::new())
+///     .cookie_name("__Host-session")
+///     .same_site(SameSite::Lax)
+///     .expires_in(Duration::from_secs(14 * 24 * 60 * 60))
+///     .idle_timeout(Duration::from_secs(24 * 60 * 60))
+///     .build()?;
+/// # Ok::<(), sessionup_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct ManagerBuilder {
+    store: Arc<dyn DynStore>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    options: Options,
+}
+
+impl ManagerBuilder {
+    pub(super) fn new(store: Arc<dyn DynStore>) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            options: Options::default(),
+        }
+    }
+
+    pub(super) fn derived(manager: &Manager) -> Self {
+        let Inner {
+            store,
+            clock,
+            random,
+            options,
+            config: _,
+        } = &*manager.inner;
+        Self {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            random: Arc::clone(random),
+            options: options.clone(),
+        }
+    }
+
+    /// Names the cookie. Defaults to `__Host-id`, or to `id` with
+    /// [`insecure_http`](Self::insecure_http).
+    ///
+    /// The prefix `__Host-` makes browsers refuse a cookie of this name from a subdomain or over
+    /// plain HTTP; the rest of the name gives nothing away. Two managers on one host need two names.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.options.cookie.name = Some(name.into());
+        self
+    }
+
+    /// Shares the cookie with a domain and all its subdomains. Defaults to the host alone.
+    ///
+    /// Needs a [`cookie_name`](Self::cookie_name) without `__Host-`. Every subdomain can then read
+    /// the token, and plant one of its own.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.options.cookie.domain = Some(domain.into());
+        self
+    }
+
+    /// Limits the cookie to paths that begin so. Defaults to `/`.
+    ///
+    /// Another path needs a [`cookie_name`](Self::cookie_name) without `__Host-`. It keeps nobody
+    /// out: pages of one host can read each other.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.options.cookie.path = path.into();
+        self
+    }
+
+    /// Sends the cookie over plain HTTP too. Off by default: the cookie is `Secure`.
+    ///
+    /// Whoever listens on the network is then logged in as the user. Browsers take a `Secure`
+    /// cookie from `http://localhost`, so development does not need this.
+    pub fn insecure_http(mut self) -> Self {
+        self.options.cookie.secure = false;
+        self
+    }
+
+    /// Lets scripts of the page read the token. Off by default: the cookie is `HttpOnly`.
+    ///
+    /// A single injected script can then carry the login away.
+    pub fn insecure_script_access(mut self) -> Self {
+        self.options.cookie.http_only = false;
+        self
+    }
+
+    /// Chooses when other sites' requests bring the cookie. Defaults to [`SameSite::Strict`]:
+    /// never. With [`SameSite::Lax`] a user who follows a link from elsewhere arrives logged in.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.options.cookie.same_site = same_site;
+        self
+    }
+
+    /// Keeps a separate cookie for each site that embeds this one (CHIPS). Off by default.
+    pub fn partitioned(mut self) -> Self {
+        self.options.cookie.partitioned = true;
+        self
+    }
+
+    /// Ends sessions so long after login, and lets browsers keep the cookie for as long.
+    ///
+    /// Unset by default: the cookie goes when the browser closes, and the session ends after
+    /// [`lifetime`](Self::lifetime). Browsers keep no cookie longer than 400 days.
+    pub fn expires_in(mut self, expires_in: Duration) -> Self {
+        self.options.lifetime = expires_in;
+        self.options.persistent = true;
+        self
+    }
+
+    /// Ends sessions so long after login, whatever happens in between; the cookie goes when the
+    /// browser closes. Defaults to 24 hours (the limit of NIST SP 800-63B for AAL2).
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.lifetime = lifetime;
+        self.options.persistent = false;
+        self
+    }
+
+    /// Ends sessions that were unused for so long. Unset by default, as in the original; NIST SP
+    /// 800-63B asks for an hour at AAL2.
+    pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
+        self.options.idle_timeout = Some(idle_timeout);
+        self
+    }
+
+    /// Records the use of a session at most once in so long. Defaults to one minute, or to a
+    /// quarter of the idle timeout if that is less.
+    pub fn touch_interval(mut self, touch_interval: Duration) -> Self {
+        self.options.touch_interval = Some(touch_interval);
+        self
+    }
+
+    /// Chooses whether the address of a login is kept. Defaults to `true`.
+    pub fn with_ip(mut self, with_ip: bool) -> Self {
+        let agent = self.options.capture.agent;
+        self.options.capture = Capture::new(with_ip, agent);
+        self
+    }
+
+    /// Chooses whether system and browser of a login are kept. Defaults to `true`.
+    pub fn with_agent(mut self, with_agent: bool) -> Self {
+        let ip = self.options.capture.ip;
+        self.options.capture = Capture::new(ip, with_agent);
+        self
+    }
+
+    /// Compares address and agent of each request with those that logged in. Off by default.
+    ///
+    /// What is not captured is not compared. An address that cannot be told is a mismatch.
+    pub fn validate(mut self, on_mismatch: OnMismatch) -> Self {
+        self.options.on_mismatch = on_mismatch;
+        self
+    }
+
+    /// Limits how many sessions a user may have at once. Unset by default.
+    pub fn limit(mut self, limit: SessionLimit) -> Self {
+        self.options.limit = Some(limit);
+        self
+    }
+
+    /// Honours tokens that Go's sessionup issued and whose sessions were imported. Off by default.
+    ///
+    /// Such a token has no form of its own, so with this on any cookie value of 16 to 4096 bytes is
+    /// looked up. New sessions never get one; [`Sessions::renew`](crate::Sessions::renew) replaces
+    /// it by one of ours.
+    pub fn accept_imported_tokens(mut self) -> Self {
+        self.options.accept_imported = true;
+        self
+    }
+
+    /// Takes the time from elsewhere. Defaults to [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes the secrets of tokens from elsewhere. Defaults to [`OsRandom`]; anything else is for
+    /// tests.
+    pub fn insecure_random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Checks the settings and builds the manager.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the settings that contradict each other.
+    pub fn build(self) -> Result<Manager, ConfigError> {
+        let Self {
+            store,
+            clock,
+            random,
+            options,
+        } = self;
+        let config = options.build()?;
+        if !options.cookie.secure {
+            tracing::warn!(
+                target: "sessionup",
+                cookie = config.cookie.name,
+                "the session cookie is sent over plain HTTP too"
+            );
+        }
+        Ok(Manager {
+            inner: Arc::new(Inner {
+                store,
+                clock,
+                random,
+                options,
+                config,
+            }),
+        })
+    }
+}

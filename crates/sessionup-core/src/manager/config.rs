@@ -1,0 +1,227 @@
+//! The settings of a manager: as they are asked for, and as they are once checked.
+
+use std::time::Duration;
+
+use crate::SessionLimit;
+use crate::client::Capture;
+use crate::cookie::{CookieConfig, CookieError, CookieOptions};
+
+/// What happens when a request differs from the login in address or agent.
+///
+/// A sign of a stolen token, not proof: phones change their address all day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnMismatch {
+    /// Nothing is compared.
+    #[default]
+    Ignore,
+    /// The request is treated as one without session; the session lives on.
+    Refuse,
+    /// The request is let through, and an event is logged.
+    Report,
+    /// The session is revoked.
+    Revoke,
+}
+
+/// What was asked for; becomes a [`Config`] if it is possible.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) cookie: CookieOptions,
+    pub(crate) lifetime: Duration,
+    pub(crate) persistent: bool,
+    pub(crate) idle_timeout: Option<Duration>,
+    /// `None`: an interval that suits the idle timeout.
+    pub(crate) touch_interval: Option<Duration>,
+    pub(crate) capture: Capture,
+    pub(crate) on_mismatch: OnMismatch,
+    pub(crate) limit: Option<SessionLimit>,
+    pub(crate) accept_imported: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cookie: CookieOptions::default(),
+            lifetime: Duration::from_secs(24 * 60 * 60),
+            persistent: false,
+            idle_timeout: None,
+            touch_interval: None,
+            capture: Capture::ALL,
+            on_mismatch: OnMismatch::default(),
+            limit: None,
+            accept_imported: false,
+        }
+    }
+}
+
+/// Settings that go together.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) cookie: CookieConfig,
+    pub(crate) lifetime: Duration,
+    pub(crate) persistent: bool,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) touch_interval: Duration,
+    pub(crate) capture: Capture,
+    pub(crate) on_mismatch: OnMismatch,
+    pub(crate) limit: Option<SessionLimit>,
+    pub(crate) accept_imported: bool,
+}
+
+impl Options {
+    const DEFAULT_TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+
+    pub(crate) fn build(&self) -> Result<Config, ConfigError> {
+        let Self {
+            cookie,
+            lifetime,
+            persistent,
+            idle_timeout,
+            touch_interval,
+            capture,
+            on_mismatch,
+            limit,
+            accept_imported,
+        } = self;
+
+        let whole_millis = |duration: Duration, setting| {
+            if duration.as_millis() == 0 {
+                return Err(ConfigError::TooShort { setting });
+            }
+            let nanos = duration.subsec_nanos() % 1_000_000;
+            Ok(duration.saturating_sub(Duration::from_nanos(nanos.into())))
+        };
+        let lifetime = whole_millis(*lifetime, "lifetime")?;
+        let idle_timeout = idle_timeout
+            .map(|idle| whole_millis(idle, "idle_timeout"))
+            .transpose()?;
+        if idle_timeout.is_some_and(|idle| idle > lifetime) {
+            return Err(ConfigError::IdleBeyondLifetime);
+        }
+        if let (Some(touch), Some(idle)) = (touch_interval, idle_timeout)
+            && *touch >= idle
+        {
+            return Err(ConfigError::TouchBeyondIdle);
+        }
+        // A quarter of the idle timeout: a session in use is never ended for want of a touch.
+        let suitable = idle_timeout.map_or(Self::DEFAULT_TOUCH_INTERVAL, |idle| {
+            Self::DEFAULT_TOUCH_INTERVAL.min(idle / 4)
+        });
+        if *on_mismatch != OnMismatch::Ignore && !capture.ip && !capture.agent {
+            return Err(ConfigError::NothingToValidate);
+        }
+
+        Ok(Config {
+            cookie: cookie.build()?,
+            lifetime,
+            persistent: *persistent,
+            idle_timeout,
+            touch_interval: touch_interval.unwrap_or(suitable),
+            capture: *capture,
+            on_mismatch: *on_mismatch,
+            limit: *limit,
+            accept_imported: *accept_imported,
+        })
+    }
+}
+
+/// Why settings do not go together. The application's mistake, found when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No browser would take the cookie.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// The idle timeout would never be met.
+    #[error(
+        "idle_timeout is longer than the lifetime: shorten it, or raise lifetime or expires_in"
+    )]
+    IdleBeyondLifetime,
+    /// Validation is on, but neither address nor agent is kept.
+    #[error("validate is on while with_ip and with_agent are off: there is nothing to compare")]
+    NothingToValidate,
+    /// A duration is below a millisecond.
+    #[error("{setting} is shorter than a millisecond")]
+    TooShort {
+        /// Which setting.
+        setting: &'static str,
+    },
+    /// Sessions in use would be ended as idle.
+    #[error("touch_interval is not shorter than idle_timeout: sessions in use would end as idle")]
+    TouchBeyondIdle,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Options)) -> Result<Config, ConfigError> {
+        let mut options = Options::default();
+        change(&mut options);
+        options.build()
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        let seconds = Duration::from_secs;
+        let too_short = |setting| ConfigError::TooShort { setting };
+        let cases = [
+            (
+                "no lifetime",
+                with(|o| o.lifetime = Duration::ZERO),
+                too_short("lifetime"),
+            ),
+            (
+                "below a millisecond",
+                with(|o| o.lifetime = Duration::from_micros(999)),
+                too_short("lifetime"),
+            ),
+            (
+                "no idle time",
+                with(|o| o.idle_timeout = Some(Duration::ZERO)),
+                too_short("idle_timeout"),
+            ),
+            (
+                "idle longer than life",
+                with(|o| {
+                    o.lifetime = seconds(10);
+                    o.idle_timeout = Some(seconds(11));
+                }),
+                ConfigError::IdleBeyondLifetime,
+            ),
+            (
+                "touched too rarely",
+                with(|o| {
+                    o.idle_timeout = Some(seconds(10));
+                    o.touch_interval = Some(seconds(10));
+                }),
+                ConfigError::TouchBeyondIdle,
+            ),
+            (
+                "nothing to compare",
+                with(|o| {
+                    o.on_mismatch = OnMismatch::Report;
+                    o.capture = Capture::new(false, false);
+                }),
+                ConfigError::NothingToValidate,
+            ),
+        ];
+        for (name, outcome, expected) in cases {
+            assert_eq!(outcome.unwrap_err(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn touch_interval_suits_the_idle_timeout() {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        let interval = |idle| with(|o| o.idle_timeout = idle).unwrap().touch_interval;
+        assert_eq!(interval(None), minutes(1));
+        assert_eq!(interval(Some(minutes(30))), minutes(1));
+        assert_eq!(interval(Some(minutes(2))), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn any_length_of_life_is_possible() {
+        assert_eq!(with(|o| o.lifetime = Duration::MAX).map(drop), Ok(()));
+    }
+}

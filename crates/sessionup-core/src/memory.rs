@@ -1,0 +1,218 @@
+//! The store that forgets: the reference reading of the contract.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::store::{Change, CreateOptions, Created, Pruned, Store, StoreError};
+use crate::{Record, SessionId, Timestamp, UserKey};
+
+/// Keeps records in memory; they are lost when the process ends.
+///
+/// For tests, and for applications whose logins need not survive a restart. Clones share the same
+/// records. Holds at most a given number of sessions, so that logins cannot fill the memory.
+///
+/// ```
+/// use sessionup_core::{Manager, MemoryStore};
+///
+/// let manager = Manager::builder(MemoryStore::new()).build()?;
+/// # Ok::<(), sessionup_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    state: Arc<RwLock<State>>,
+    capacity: usize,
+}
+
+impl MemoryStore {
+    /// Most sessions unless said otherwise.
+    pub const DEFAULT_CAPACITY: usize = 1_000_000;
+
+    /// Makes an empty store for [`MemoryStore::DEFAULT_CAPACITY`] sessions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(Self::DEFAULT_CAPACITY)
+    }
+
+    /// Makes an empty store for at most `capacity` sessions, expired ones that were not pruned
+    /// included. One more is [`StoreError::Full`].
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            state: Arc::default(),
+            capacity,
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store for MemoryStore {
+    async fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let mut state = self.write();
+        let session = &record.session;
+        if state.records.contains_key(&session.id) {
+            return Err(StoreError::DuplicateId);
+        }
+        let evicted = match options.limit {
+            None => Vec::new(),
+            Some(limit) => limit.make_room(
+                state
+                    .live(&session.user_key, now)
+                    .filter(|record| Some(record.session.id) != options.replaces)
+                    .map(|record| &record.session),
+            )?,
+        };
+        let ending = options.replaces.filter(|id| state.records.contains_key(id));
+        let after = state.records.len() - evicted.len() - usize::from(ending.is_some());
+        if after >= self.capacity {
+            return Err(StoreError::Full { source: None });
+        }
+
+        for id in evicted.iter().chain(&ending) {
+            state.remove(*id);
+        }
+        state.insert(Arc::new(record));
+        Ok(Created::new(ending.is_some(), evicted))
+    }
+
+    async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        Ok(self.read().live_one(id, now).cloned())
+    }
+
+    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        let mut list: Vec<_> = self.read().live(user, now).cloned().collect();
+        list.sort_by_key(|record| (record.session.created_at, record.session.id));
+        Ok(list)
+    }
+
+    async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        let mut state = self.write();
+        let Some(record) = state.live_one(id, now) else {
+            return Ok(None);
+        };
+        let Some(changed) = change.apply(record).map_err(StoreError::InvalidMeta)? else {
+            return Ok(None);
+        };
+        let changed = Arc::new(changed);
+        state.remove(id);
+        state.insert(Arc::clone(&changed));
+        Ok(Some(changed))
+    }
+
+    async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
+        let mut state = self.write();
+        let is_owned = state
+            .records
+            .get(&id)
+            .is_some_and(|record| owner.is_none_or(|owner| *owner == record.session.user_key));
+        if is_owned {
+            state.remove(id);
+        }
+        Ok(is_owned)
+    }
+
+    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+        let mut state = self.write();
+        let ids: Vec<_> = state
+            .of_user(user)
+            .filter(|id| !except.contains(id))
+            .collect();
+        for id in &ids {
+            state.remove(*id);
+        }
+        Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+        let mut state = self.write();
+        let mut deleted = 0;
+        for _ in 0..at_most {
+            let Some(id) = state.first_expired(now) else {
+                return Ok(Pruned::new(deleted, false));
+            };
+            state.remove(id);
+            deleted += 1;
+        }
+        Ok(Pruned::new(deleted, state.first_expired(now).is_some()))
+    }
+}
+
+/// Records and the two ways to find them; changed together, by `insert` and `remove` alone.
+#[derive(Debug, Default)]
+struct State {
+    records: HashMap<SessionId, Arc<Record>>,
+    by_user: HashMap<UserKey, BTreeSet<SessionId>>,
+    by_deadline: BTreeSet<(Timestamp, SessionId)>,
+}
+
+impl State {
+    fn insert(&mut self, record: Arc<Record>) {
+        let session = &record.session;
+        self.by_user
+            .entry(session.user_key.clone())
+            .or_default()
+            .insert(session.id);
+        self.by_deadline.insert((session.deadline(), session.id));
+        self.records.insert(session.id, record);
+    }
+
+    fn remove(&mut self, id: SessionId) {
+        let Some(record) = self.records.remove(&id) else {
+            return;
+        };
+        let session = &record.session;
+        self.by_deadline.remove(&(session.deadline(), id));
+        if let Some(ids) = self.by_user.get_mut(&session.user_key) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_user.remove(&session.user_key);
+            }
+        }
+    }
+
+    fn live_one(&self, id: SessionId, now: Timestamp) -> Option<&Arc<Record>> {
+        self.records
+            .get(&id)
+            .filter(|record| record.session.is_live(now))
+    }
+
+    fn of_user(&self, user: &UserKey) -> impl Iterator<Item = SessionId> {
+        self.by_user.get(user).into_iter().flatten().copied()
+    }
+
+    fn live(&self, user: &UserKey, now: Timestamp) -> impl Iterator<Item = &Arc<Record>> {
+        self.of_user(user)
+            .filter_map(move |id| self.live_one(id, now))
+    }
+
+    fn first_expired(&self, now: Timestamp) -> Option<SessionId> {
+        let (deadline, id) = *self.by_deadline.first()?;
+        (!crate::lifetime::is_live(deadline, now)).then_some(id)
+    }
+}

@@ -1,0 +1,356 @@
+//! The trait behind which records live, and its contract.
+
+mod error;
+mod request;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use error::{Cause, StoreError};
+pub use request::{
+    Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit,
+};
+
+use crate::{Record, SessionId, Timestamp, UserKey};
+
+/// Keeps records. Seven operations and a contract.
+///
+/// # Contract
+///
+/// Whoever implements this trait promises all of it; `sessionup-conformance` has a test for each
+/// sentence.
+///
+/// - **Live.** A session is live while `now` is before both of its deadlines
+///   ([`Session::is_live`](crate::Session::is_live)), and at no other time. An expired record is
+///   absent to every operation but [`prune`](Store::prune), [`delete`](Store::delete) and
+///   [`delete_user`](Store::delete_user), whether or not it still lies there. `now` is always an
+///   argument; a store never reads a clock to judge a session.
+/// - **Atomic.** Each operation happens wholly or not at all, also in a crash, and so do its parts:
+///   no index entry without its record, no record without its index entries.
+/// - **Durable.** Success means that the change survives a crash, as far as this kind of store
+///   survives one. The exception is a change that is only a touch
+///   ([`Change::as_touch`]): it may be written late or be lost, since that can only shorten
+///   a session's life; but it is seen by every read that starts after it was answered.
+/// - **Gone is gone.** Once a delete has been answered, no operation that starts later sees the
+///   session, and none that was under way brings it back. There is no upsert: `create` never
+///   overwrites, `update` never inserts.
+/// - **Exact.** User keys are compared byte for byte; the sessions of `ab` have nothing to do with
+///   those of `a`.
+/// - **Linearizable.** Operations that run at once behave as if each happened at one moment between
+///   its call and its answer.
+///
+/// # What a store is given
+///
+/// Ids and hashes; never a token. Both come from outside: an id that is looked up may be anything.
+/// User keys and meta are within their bounds. Hashes are compared by the manager alone.
+///
+/// # Errors
+///
+/// Every operation may fail with [`StoreError::Closed`], [`StoreError::Overloaded`],
+/// [`StoreError::Unavailable`] and, if it writes, [`StoreError::OutcomeUnknown`]. A record that
+/// cannot be read is [`StoreError::CorruptRecord`], never absent. That a session is missing is an
+/// answer, not an error.
+///
+/// # Cancel safety
+///
+/// A future that is dropped leaves the state before or after its operation, holds no lock and no
+/// place in a queue. A future that was never polled has done nothing.
+///
+/// # Clone
+///
+/// A clone of a store, or an [`Arc`] of one, is a handle on the same records.
+///
+/// # Runtime
+///
+/// Futures may be polled on any thread, also outside an asynchronous runtime:
+/// [`Cleanup`](crate::Cleanup) drives `prune` from a thread of its own. A store that needs a
+/// runtime keeps a handle to it.
+///
+/// Implementers write plain `async fn`s. Everybody else takes `Arc<dyn DynStore>`, which is a
+/// `Store` too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a session store",
+    label = "expected a store",
+    note = "use `MemoryStore`, `sessionup_redb::RedbStore`, or implement `sessionup_core::Store`"
+)]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Inserts a record whose id is not there yet.
+    ///
+    /// - id absent: inserted.
+    /// - id there, live or expired: [`StoreError::DuplicateId`], nothing changed.
+    /// - [`CreateOptions::replaces`]: that session ends in the same step, whoever's it is. It does
+    ///   not count against the limit. If it is not there, that is no error.
+    /// - [`CreateOptions::limit`]: the user's live sessions never exceed it, not even for a moment
+    ///   and not under concurrency; what must go is chosen by [`SessionLimit::make_room`] and
+    ///   reported in [`Created::evicted`]. Expired records do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DuplicateId`]; [`StoreError::LimitReached`] if the policy is to refuse, and
+    /// then the replaced session lives on; [`StoreError::Full`].
+    fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Created, StoreError>> + Send;
+
+    /// Returns a record if it is live.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Arc<Record>>, StoreError>> + Send;
+
+    /// Returns all live records of exactly this user, oldest first, ties by id.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn list(
+        &self,
+        user: &UserKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Arc<Record>>, StoreError>> + Send;
+
+    /// Changes a live record and returns it as it is afterwards.
+    ///
+    /// - absent or expired: `None`, and nothing is made.
+    /// - [`Change::secret`] does not start from the hash the record holds: `None`, nothing changed.
+    /// - otherwise what [`Change::apply`] says: entries of meta are merged by name with those of
+    ///   other requests, `last_seen_at` only moves forward.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidMeta`] if the entries would pass a bound, nothing changed.
+    fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Arc<Record>>, StoreError>> + Send;
+
+    /// Deletes a record; says whether it did.
+    ///
+    /// With an `owner`, a record of another user is left alone and the answer is the same as for
+    /// one that is not there. Check and deletion are one step.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn delete(
+        &self,
+        id: SessionId,
+        owner: Option<&UserKey>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Deletes all records of exactly this user but those in `except`, in one step: all or none.
+    /// Says how many.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Deletes at most `at_most` expired records.
+    ///
+    /// What is expired is decided in the same step that deletes it: a session that was used in the
+    /// meantime stays. A store may stop earlier than `at_most` to let others write; then
+    /// [`Pruned::more`] is set.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn prune(
+        &self,
+        now: Timestamp,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
+}
+
+/// The future of a [`DynStore`].
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The object-safe twin of [`Store`]. Implemented for every store; not to be implemented by hand.
+pub trait DynStore: fmt::Debug + Send + Sync + 'static {
+    /// [`Store::create`].
+    fn create_dyn(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Created>;
+
+    /// [`Store::fetch`].
+    fn fetch_dyn(&self, id: SessionId, now: Timestamp) -> StoreFuture<'_, Option<Arc<Record>>>;
+
+    /// [`Store::list`].
+    fn list_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<Arc<Record>>>;
+
+    /// [`Store::update`].
+    fn update_dyn(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<Arc<Record>>>;
+
+    /// [`Store::delete`].
+    fn delete_dyn<'a>(&'a self, id: SessionId, owner: Option<&'a UserKey>)
+    -> StoreFuture<'a, bool>;
+
+    /// [`Store::delete_user`].
+    fn delete_user_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        except: &'a [SessionId],
+    ) -> StoreFuture<'a, u64>;
+
+    /// [`Store::prune`].
+    fn prune_dyn(&self, now: Timestamp, at_most: usize) -> StoreFuture<'_, Pruned>;
+}
+
+impl<S: Store> DynStore for S {
+    fn create_dyn(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Created> {
+        Box::pin(self.create(record, options, now))
+    }
+
+    fn fetch_dyn(&self, id: SessionId, now: Timestamp) -> StoreFuture<'_, Option<Arc<Record>>> {
+        Box::pin(self.fetch(id, now))
+    }
+
+    fn list_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<Arc<Record>>> {
+        Box::pin(self.list(user, now))
+    }
+
+    fn update_dyn(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<Arc<Record>>> {
+        Box::pin(self.update(id, change, now))
+    }
+
+    fn delete_dyn<'a>(
+        &'a self,
+        id: SessionId,
+        owner: Option<&'a UserKey>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(self.delete(id, owner))
+    }
+
+    fn delete_user_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        except: &'a [SessionId],
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.delete_user(user, except))
+    }
+
+    fn prune_dyn(&self, now: Timestamp, at_most: usize) -> StoreFuture<'_, Pruned> {
+        Box::pin(self.prune(now, at_most))
+    }
+}
+
+impl Store for Arc<dyn DynStore> {
+    async fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        (**self).create_dyn(record, options, now).await
+    }
+
+    async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        (**self).fetch_dyn(id, now).await
+    }
+
+    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        (**self).list_dyn(user, now).await
+    }
+
+    async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        (**self).update_dyn(id, change, now).await
+    }
+
+    async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
+        (**self).delete_dyn(id, owner).await
+    }
+
+    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+        (**self).delete_user_dyn(user, except).await
+    }
+
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+        (**self).prune_dyn(now, at_most).await
+    }
+}
+
+/// Conveniences for everybody who uses a store. Not to be implemented by hand.
+pub trait StoreExt: Store {
+    /// Deletes all expired records in batches of `batch`, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// The first error of [`Store::prune`]; what was deleted before it stays deleted.
+    fn prune_all(
+        &self,
+        now: Timestamp,
+        batch: std::num::NonZeroUsize,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        async move {
+            let mut deleted = 0_u64;
+            loop {
+                let pruned = self.prune(now, batch.get()).await?;
+                deleted = deleted.saturating_add(pruned.deleted);
+                if !pruned.more {
+                    return Ok(deleted);
+                }
+            }
+        }
+    }
+
+    /// Makes the store a shared object, as [`Manager`](crate::Manager) holds it.
+    fn into_dyn(self) -> Arc<dyn DynStore>
+    where
+        Self: Sized,
+    {
+        Arc::new(self)
+    }
+}
+
+impl<S: Store> StoreExt for S {}

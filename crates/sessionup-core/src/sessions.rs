@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use crate::client::Client;
 use crate::cookie::SetCookie;
-use crate::manager::{Issued, Loaded, Manager, Presented, Refusal};
+use crate::manager::{Issued, LazyClient, Loaded, Manager, Presented, Refusal};
 use crate::store::Change;
 use crate::user_key::IntoUserKey;
 use crate::{Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, UserKey};
@@ -32,7 +31,7 @@ pub struct Sessions {
 struct Visit {
     manager: Manager,
     presented: Presented,
-    client: Client,
+    client: LazyClient,
     state: Mutex<State>,
 }
 
@@ -44,7 +43,7 @@ struct State {
 }
 
 impl Sessions {
-    pub(crate) fn new(manager: Manager, presented: Presented, client: Client) -> Self {
+    pub(crate) fn new(manager: Manager, presented: Presented, client: LazyClient) -> Self {
         Self {
             visit: Arc::new(Visit {
                 manager,
@@ -399,7 +398,7 @@ impl Init<'_> {
             Loaded::Refused { behind, .. } => behind,
         };
         let replaces = replaced.map(|record| record.session.id);
-        let client = visit.client.clone();
+        let client = visit.client.get().clone();
         let issued = visit
             .manager
             .issue(user_key, meta, client, replaces)

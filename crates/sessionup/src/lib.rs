@@ -1,1 +1,57 @@
-//! x
+//! Server-side HTTP sessions that users can see and revoke.
+//!
+//! Logins that survive a restart, a "your devices" page, "log out everywhere else", and no server
+//! to run. This crate is what an application depends on: tower [layers](layer) and axum extractors
+//! over the rules of [`sessionup_core`], which is re-exported here. `sessionup-redb` keeps the
+//! sessions in one file.
+//!
+//! ```
+//! use axum::{Json, Router, response::Redirect, routing::{get, post}};
+//! use sessionup::{HttpError, ListedSession, Manager, MemoryStore, SessionLayers, Sessions};
+//!
+//! async fn login(sessions: Sessions) -> Result<Redirect, HttpError> {
+//!     // The password was checked; the cookie goes out with the response.
+//!     sessions.init("ann").meta("permission", "write").await?;
+//!     Ok(Redirect::to("/devices"))
+//! }
+//!
+//! async fn devices(sessions: Sessions) -> Result<Json<Vec<ListedSession>>, HttpError> {
+//!     Ok(Json(sessions.list().await?))
+//! }
+//!
+//! async fn logout(sessions: Sessions) -> Result<Redirect, HttpError> {
+//!     sessions.revoke().await?;
+//!     Ok(Redirect::to("/"))
+//! }
+//!
+//! let sessions = Manager::builder(MemoryStore::new()).build()?;
+//! let app: Router = Router::new()
+//!     .route("/devices", get(devices))
+//!     .route("/logout", post(logout))
+//!     .route_layer(sessions.auth())
+//!     .route("/login", post(login))
+//!     .layer(sessions.public());
+//! # Ok::<(), sessionup::ConfigError>(())
+//! ```
+//!
+//! # Features
+//!
+//! | Feature | Description | Default |
+//! |---|---|---|
+//! | `axum` | extractors, `IntoResponse` of errors, the peer's address from `ConnectInfo` | yes |
+//! | `test-util` | `ManualClock`, a clock that tests set by hand | no |
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+#[cfg(feature = "axum")]
+pub mod extract;
+mod http_error;
+pub mod layer;
+mod sessions;
+
+pub use http_error::HttpError;
+#[doc(inline)]
+pub use layer::{AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SessionLayers};
+pub use sessions::{CurrentSession, Sessions};
+#[doc(no_inline)]
+pub use sessionup_core::*;

@@ -2,22 +2,24 @@
 
 mod builder;
 mod config;
+mod request;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use builder::ManagerBuilder;
 pub(crate) use config::Config;
 pub use config::{ConfigError, OnMismatch};
+pub use request::Peer;
+pub(crate) use request::{LazyClient, Presented};
 
 use crate::client::{Client, Mismatch};
 use crate::cookie::{self, Found, SetCookie};
 use crate::store::{Change, CreateOptions, DynStore, Store, StoreError};
 use crate::user_key::IntoUserKey;
 use crate::{
-    Clock, Credential, Error, ListedSession, Meta, Random, Record, Session, SessionId, Sessions,
-    Timestamp, Token, UserKey, lifetime,
+    Clock, Error, ListedSession, Meta, Random, Record, Session, SessionId, Sessions, Timestamp,
+    Token, UserKey, lifetime,
 };
 
 /// The rules of sessions over a store.
@@ -94,7 +96,11 @@ impl Manager {
             Found::TooLarge => Presented::Nothing(Refusal::TooLarge),
             Found::One(value) => Presented::of_cookie(value, config.accept_imported),
         };
-        Sessions::new(self.clone(), presented, peer.client(config.capture))
+        Sessions::new(
+            self.clone(),
+            presented,
+            LazyClient::new(peer, config.capture),
+        )
     }
 
     /// Returns the name of the cookie.
@@ -165,7 +171,7 @@ impl Manager {
     pub(crate) async fn load(
         &self,
         presented: &Presented,
-        client: &Client,
+        client: &LazyClient,
     ) -> Result<Loaded, StoreError> {
         let loaded = self.find(presented, client).await.inspect_err(report)?;
         if let Loaded::Refused { reason, behind } = &loaded {
@@ -180,7 +186,7 @@ impl Manager {
         Ok(loaded)
     }
 
-    async fn find(&self, presented: &Presented, client: &Client) -> Result<Loaded, StoreError> {
+    async fn find(&self, presented: &Presented, client: &LazyClient) -> Result<Loaded, StoreError> {
         let (native, imported) = match presented {
             Presented::Nothing(reason) => return Ok(Loaded::refused(*reason)),
             Presented::Credentials { native, imported } => (native, imported),
@@ -204,14 +210,14 @@ impl Manager {
     async fn admit(
         &self,
         record: Arc<Record>,
-        client: &Client,
+        client: &LazyClient,
         now: Timestamp,
     ) -> Result<Loaded, StoreError> {
         let config = self.config();
         let mismatch = match config.on_mismatch {
             OnMismatch::Ignore => None,
             OnMismatch::Refuse | OnMismatch::Report | OnMismatch::Revoke => {
-                record.session.client.mismatch(client, config.capture)
+                record.session.client.mismatch(client.get(), config.capture)
             }
         };
         if let Some(mismatch) = mismatch {
@@ -409,62 +415,6 @@ fn report(error: &StoreError) {
         cause = cause.map(tracing::field::display),
         "store failed"
     );
-}
-
-/// Who sent a request, as the connection tells.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Peer<'a> {
-    /// The address of the socket's other end.
-    pub ip: Option<IpAddr>,
-    /// The value of the `User-Agent` field; may be anything.
-    pub user_agent: Option<&'a [u8]>,
-}
-
-impl<'a> Peer<'a> {
-    /// Puts a peer together.
-    #[must_use]
-    pub const fn new(ip: Option<IpAddr>, user_agent: Option<&'a [u8]>) -> Self {
-        Self { ip, user_agent }
-    }
-
-    fn client(self, capture: crate::client::Capture) -> Client {
-        let ip = self.ip.filter(|_| capture.ip);
-        let agent = self
-            .user_agent
-            .filter(|_| capture.agent)
-            .map(crate::Agent::parse)
-            .unwrap_or_default();
-        Client::new(ip, agent)
-    }
-}
-
-/// What a request brings to prove a session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Presented {
-    /// Nothing that could be looked up.
-    Nothing(Refusal),
-    /// What its cookie may stand for, in the order to try.
-    Credentials {
-        native: Option<Credential>,
-        imported: Option<Credential>,
-    },
-}
-
-impl Presented {
-    fn of_cookie(value: &[u8], accept_imported: bool) -> Self {
-        let native = Token::parse(value).map(|token| token.credential());
-        let imported = if accept_imported {
-            Credential::of_imported(value)
-        } else {
-            None
-        };
-        if native.is_none() && imported.is_none() {
-            Self::Nothing(Refusal::Malformed)
-        } else {
-            Self::Credentials { native, imported }
-        }
-    }
 }
 
 /// What became of what a request presented.

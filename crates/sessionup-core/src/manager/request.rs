@@ -1,0 +1,83 @@
+//! What a request brings: a cookie, and a client.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use crate::client::{Capture, Client};
+use crate::manager::Refusal;
+use crate::{Agent, Credential, Token};
+
+/// Who sent a request, as the connection tells.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Peer<'a> {
+    /// The address of the socket's other end.
+    pub ip: Option<IpAddr>,
+    /// The value of the `User-Agent` field; may be anything.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+impl<'a> Peer<'a> {
+    /// Puts a peer together.
+    #[must_use]
+    pub const fn new(ip: Option<IpAddr>, user_agent: Option<&'a [u8]>) -> Self {
+        Self { ip, user_agent }
+    }
+}
+
+/// The client of a request, worked out when it is asked for: most requests never ask.
+#[derive(Debug)]
+pub(crate) struct LazyClient {
+    ip: Option<IpAddr>,
+    user_agent: Box<[u8]>,
+    client: OnceLock<Client>,
+}
+
+impl LazyClient {
+    /// Keeps of a peer what is captured, within the bound of the parser.
+    pub(crate) fn new(peer: Peer<'_>, capture: Capture) -> Self {
+        let user_agent = peer
+            .user_agent
+            .filter(|_| capture.agent)
+            .unwrap_or_default();
+        let bounded = user_agent.get(..Agent::MAX_HEADER_BYTES);
+        Self {
+            ip: peer.ip.filter(|_| capture.ip),
+            user_agent: bounded.unwrap_or(user_agent).into(),
+            client: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> &Client {
+        self.client
+            .get_or_init(|| Client::new(self.ip, Agent::parse(&self.user_agent)))
+    }
+}
+
+/// What a request brings to prove a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Presented {
+    /// Nothing that could be looked up.
+    Nothing(Refusal),
+    /// What its cookie may stand for, in the order to try.
+    Credentials {
+        native: Option<Credential>,
+        imported: Option<Credential>,
+    },
+}
+
+impl Presented {
+    pub(crate) fn of_cookie(value: &[u8], accept_imported: bool) -> Self {
+        let native = Token::parse(value).map(|token| token.credential());
+        let imported = if accept_imported {
+            Credential::of_imported(value)
+        } else {
+            None
+        };
+        if native.is_none() && imported.is_none() {
+            Self::Nothing(Refusal::Malformed)
+        } else {
+            Self::Credentials { native, imported }
+        }
+    }
+}

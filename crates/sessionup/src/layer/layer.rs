@@ -1,0 +1,107 @@
+use sessionup_core::Manager;
+use tower_layer::Layer;
+
+use crate::layer::{Auth, DefaultReject, Public};
+
+/// Makes layers of a [`Manager`].
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use sessionup::{Manager, MemoryStore, SessionLayers};
+///
+/// let sessions = Manager::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new()
+///     .route("/devices", get(|| async { "only for users" }))
+///     .route_layer(sessions.auth())
+///     .route("/", get(|| async { "for everybody" }))
+///     .layer(sessions.public());
+/// # Ok::<(), sessionup::ConfigError>(())
+/// ```
+pub trait SessionLayers: sealed::Sealed {
+    /// Lets every request through, with a session if it has one.
+    fn public(&self) -> PublicLayer;
+
+    /// Lets only requests with a session through. Others are answered with 401, or 503 if the store
+    /// cannot be asked; see [`AuthLayer::reject`].
+    fn auth(&self) -> AuthLayer;
+}
+
+impl SessionLayers for Manager {
+    fn public(&self) -> PublicLayer {
+        PublicLayer {
+            manager: self.clone(),
+        }
+    }
+
+    fn auth(&self) -> AuthLayer {
+        AuthLayer {
+            manager: self.clone(),
+            reject: DefaultReject::default(),
+        }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for sessionup_core::Manager {}
+}
+
+/// Lets every request through. Made by [`SessionLayers::public`].
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing before it is added to a service"]
+pub struct PublicLayer {
+    manager: Manager,
+}
+
+impl<S> Layer<S> for PublicLayer {
+    type Service = Public<S>;
+
+    fn layer(&self, inner: S) -> Public<S> {
+        Public::new(inner, self.manager.clone())
+    }
+}
+
+/// Lets only requests with a session through. Made by [`SessionLayers::auth`].
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing before it is added to a service"]
+pub struct AuthLayer<R = DefaultReject> {
+    manager: Manager,
+    reject: R,
+}
+
+impl<R> AuthLayer<R> {
+    /// Answers rejected requests in another way, such as with a redirect to the login page.
+    ///
+    /// `reject` is a [`Reject`](crate::Reject), most simply a closure. It is asked for 401 and for
+    /// 503; treating the second as the first tells users that they were logged out by an outage.
+    ///
+    /// ```
+    /// use axum::{Router, response::{IntoResponse, Redirect}, routing::get};
+    /// use sessionup::{Manager, MemoryStore, Rejection, SessionLayers};
+    ///
+    /// let sessions = Manager::builder(MemoryStore::new()).build()?;
+    /// let login = |rejection: &Rejection, _: &http::request::Parts| match rejection {
+    ///     Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
+    ///     _ => (rejection.status(), "Please try again.").into_response(),
+    /// };
+    /// let app: Router = Router::new()
+    ///     .route("/devices", get(|| async { "only for users" }))
+    ///     .route_layer(sessions.auth().reject(login));
+    /// # Ok::<(), sessionup::ConfigError>(())
+    /// ```
+    pub fn reject<T>(self, reject: T) -> AuthLayer<T> {
+        AuthLayer {
+            manager: self.manager,
+            reject,
+        }
+    }
+}
+
+impl<S, R: Clone> Layer<S> for AuthLayer<R> {
+    type Service = Auth<S, R>;
+
+    fn layer(&self, inner: S) -> Auth<S, R> {
+        Auth::new(inner, self.manager.clone(), self.reject.clone())
+    }
+}

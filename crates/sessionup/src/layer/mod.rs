@@ -1,0 +1,40 @@
+//! The two tower layers, [`public`](SessionLayers::public) and [`auth`](SessionLayers::auth).
+//!
+//! Both give the request a [`Sessions`](crate::Sessions) handle and see to the cookie of the
+//! response. What they decide:
+//!
+//! 1. `public` runs the handler always. The store is asked when the handler asks.
+//! 2. `auth` asks the store first. A live session: the handler runs.
+//! 3. `auth`, no live session: 401, the handler does not run. Which reason it was goes to the log,
+//!    not to the client.
+//! 4. `auth`, the store cannot be asked: 503 with `Retry-After`, the handler does not run, and the
+//!    cookie is left alone. An outage is not a logout.
+//! 5. Every response has `Vary: Cookie`, for it may depend on the cookie.
+//! 6. A response whose handler logged in, renewed or logged out has one `Set-Cookie` of ours, the
+//!    last action winning, and `Cache-Control: no-store` in place of any other.
+//! 7. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
+//!    was under way during a login would take the new cookie away.
+//! 8. Layers of one manager inside each other share one handle, and the outermost sees to the
+//!    cookie.
+//!
+//! The address of the client is that of the socket. axum tells it if the server is started with
+//! `into_make_service_with_connect_info::<SocketAddr>()`; other servers put a
+//! [`PeerAddr`](crate::PeerAddr) into the request's extensions. Without either it is unknown.
+
+mod future;
+mod headers;
+#[expect(
+    clippy::module_inception,
+    reason = "the rooms that tower's middleware have"
+)]
+mod layer;
+mod reject;
+mod request;
+mod service;
+
+pub use future::{AuthFuture, PublicFuture};
+pub use layer::{AuthLayer, PublicLayer, SessionLayers};
+pub(crate) use reject::json_error;
+pub use reject::{DefaultReject, Reject, Rejection};
+pub use request::PeerAddr;
+pub use service::{Auth, Public};

@@ -1,0 +1,90 @@
+//! Giving a request its handle.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{COOKIE, USER_AGENT};
+use http::{HeaderMap, Request};
+use sessionup_core::{Manager, Peer};
+
+use crate::Sessions;
+use crate::layer::headers;
+
+/// The address of the socket's other end, for servers other than axum's.
+///
+/// Put it into the extensions of a request before it meets the layers. Never fill it from a header:
+/// a client can send any header.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use sessionup::PeerAddr;
+///
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(PeerAddr::new(SocketAddr::from(([192, 0, 2, 1], 50_000))));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(SocketAddr);
+
+impl PeerAddr {
+    /// Names the other end of a socket.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
+/// A request's way through one layer.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) sessions: Sessions,
+    /// Whether this layer sees to the response, and no layer further out.
+    is_outermost: bool,
+}
+
+impl Visit {
+    /// Takes on the handle of an outer layer of this manager, or makes one.
+    pub(super) fn enter<B>(manager: &Manager, request: &mut Request<B>) -> Self {
+        let outer = request.extensions().get::<Sessions>();
+        if let Some(sessions) = outer.filter(|sessions| sessions.manager().is_same(manager)) {
+            return Self {
+                sessions: sessions.clone(),
+                is_outermost: false,
+            };
+        }
+        let peer = Peer::new(
+            peer_ip(request.extensions()),
+            request
+                .headers()
+                .get(USER_AGENT)
+                .map(|agent| agent.as_bytes()),
+        );
+        let cookies = request.headers().get_all(COOKIE);
+        let cookies = cookies.iter().map(|cookie| cookie.as_bytes());
+        let sessions = Sessions::from(manager.sessions(cookies, peer));
+        request.extensions_mut().insert(sessions.clone());
+        Self {
+            sessions,
+            is_outermost: true,
+        }
+    }
+
+    /// Puts what became of the cookie on the response.
+    pub(super) fn leave(&self, response: &mut HeaderMap) {
+        if self.is_outermost {
+            let name = self.sessions.manager().cookie_name();
+            headers::finish(response, name, self.sessions.response_cookie());
+        }
+    }
+}
+
+fn peer_ip(extensions: &http::Extensions) -> Option<IpAddr> {
+    if let Some(PeerAddr(address)) = extensions.get() {
+        return Some(address.ip());
+    }
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::ConnectInfo(address)) =
+        extensions.get::<axum::extract::ConnectInfo<SocketAddr>>()
+    {
+        return Some(address.ip());
+    }
+    None
+}

@@ -1,0 +1,90 @@
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use sessionup_core::Manager;
+use tower_service::Service;
+
+use crate::layer::request::Visit;
+use crate::layer::{AuthFuture, PublicFuture, Reject};
+
+/// The service of [`PublicLayer`](crate::PublicLayer).
+#[derive(Clone, Debug)]
+pub struct Public<S> {
+    inner: S,
+    manager: Manager,
+}
+
+impl<S> Public<S> {
+    pub(super) const fn new(inner: S, manager: Manager) -> Self {
+        Self { inner, manager }
+    }
+}
+
+impl<S, B, C> Service<Request<B>> for Public<S>
+where
+    S: Service<Request<B>, Response = Response<C>>,
+{
+    type Response = Response<C>;
+    type Error = S::Error;
+    type Future = PublicFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let visit = Visit::enter(&self.manager, &mut request);
+        PublicFuture::new(self.inner.call(request), visit)
+    }
+}
+
+/// The service of [`AuthLayer`](crate::AuthLayer).
+#[derive(Clone)]
+pub struct Auth<S, R> {
+    inner: S,
+    manager: Manager,
+    reject: R,
+}
+
+impl<S, R> Auth<S, R> {
+    pub(super) const fn new(inner: S, manager: Manager, reject: R) -> Self {
+        Self {
+            inner,
+            manager,
+            reject,
+        }
+    }
+}
+
+impl<S, R, B, C> Service<Request<B>> for Auth<S, R>
+where
+    S: Service<Request<B>, Response = Response<C>> + Clone,
+    R: Reject<C>,
+{
+    type Response = Response<C>;
+    type Error = S::Error;
+    type Future = AuthFuture<S, B, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let visit = Visit::enter(&self.manager, &mut request);
+        // The one that was polled to readiness is the one to call.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        AuthFuture::new(inner, request, visit, self.reject.clone())
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for Auth<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("inner", &self.inner)
+            .field("manager", &self.manager)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! The handles that handlers are given.
+
+use std::ops::Deref;
+
+/// The handle of one request: who is logged in, and every action a handler may take.
+///
+/// An axum handler takes it as an argument; any tower service finds it in the request's extensions.
+/// Its methods are those of [`sessionup_core::Sessions`].
+///
+/// ```
+/// use axum::Json;
+/// use sessionup::{HttpError, ListedSession, Sessions};
+///
+/// async fn devices(sessions: Sessions) -> Result<Json<Vec<ListedSession>>, HttpError> {
+///     Ok(Json(sessions.list().await?))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sessions(sessionup_core::Sessions);
+
+impl From<sessionup_core::Sessions> for Sessions {
+    fn from(sessions: sessionup_core::Sessions) -> Self {
+        Self(sessions)
+    }
+}
+
+impl Deref for Sessions {
+    type Target = sessionup_core::Sessions;
+
+    fn deref(&self) -> &sessionup_core::Sessions {
+        &self.0
+    }
+}
+
+/// The session of a request, for handlers that need one.
+///
+/// As an argument of an axum handler it refuses requests without a session with 401, and with 503
+/// if the store cannot be asked; `Option<CurrentSession>` lets those without a session in. Its
+/// fields are those of [`Session`](crate::Session).
+///
+/// ```
+/// use sessionup::CurrentSession;
+///
+/// async fn home(session: Option<CurrentSession>) -> String {
+///     match session {
+///         Some(session) => format!("Hello, {}", session.user_key),
+///         None => "Hello, stranger".into(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentSession(sessionup_core::CurrentSession);
+
+impl From<sessionup_core::CurrentSession> for CurrentSession {
+    fn from(session: sessionup_core::CurrentSession) -> Self {
+        Self(session)
+    }
+}
+
+impl Deref for CurrentSession {
+    type Target = sessionup_core::Session;
+
+    fn deref(&self) -> &sessionup_core::Session {
+        &self.0
+    }
+}

@@ -406,8 +406,15 @@ impl fmt::Debug for Manager {
     }
 }
 
-/// Writes a store's error to the log, with what lies beneath it.
+/// Writes a store's failure to the log, with what lies beneath it. Answers that are errors only
+/// because the caller must act on them are no failures.
 fn report(error: &StoreError) {
+    if matches!(
+        error,
+        StoreError::DuplicateId | StoreError::InvalidMeta(_) | StoreError::LimitReached { .. }
+    ) {
+        return;
+    }
     let cause = std::error::Error::source(error);
     tracing::error!(
         target: "sessionup",

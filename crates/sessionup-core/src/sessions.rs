@@ -144,6 +144,9 @@ impl Sessions {
 
     /// Revokes the session of this request: the logout. Removes the cookie, also if it was dead.
     ///
+    /// A session that is refused because its client changed ends too: whoever proves a session may
+    /// end it.
+    ///
     /// # Errors
     ///
     /// [`Error::Store`]; the cookie is left alone then, since the session may be live.
@@ -152,7 +155,7 @@ impl Sessions {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke(&self) -> Result<(), Error> {
-        if let Some(record) = self.live().await? {
+        if let Some(record) = self.proven().await? {
             let id = record.session.id;
             self.visit.manager.delete(id, None, "logout").await?;
         }
@@ -323,6 +326,14 @@ impl Sessions {
         })
     }
 
+    /// Returns the live session whose token the request has, whether or not it was let in by it.
+    async fn proven(&self) -> Result<Option<Arc<Record>>, Error> {
+        Ok(match self.loaded().await? {
+            Loaded::Live(record) => Some(record),
+            Loaded::Refused { behind, .. } => behind,
+        })
+    }
+
     /// Takes on a session that this request made or renewed.
     fn adopt(&self, issued: Issued) -> CurrentSession {
         let Issued { record, cookie } = issued;
@@ -393,10 +404,7 @@ impl Init<'_> {
     async fn run(self) -> Result<CurrentSession, Error> {
         let visit = &*self.sessions.visit;
         let (user_key, meta) = (self.user_key?, self.meta?);
-        let replaced = match self.sessions.loaded().await? {
-            Loaded::Live(record) => Some(record),
-            Loaded::Refused { behind, .. } => behind,
-        };
+        let replaced = self.sessions.proven().await?;
         let replaces = replaced.map(|record| record.session.id);
         let client = visit.client.get().clone();
         let issued = visit

@@ -186,6 +186,20 @@ async fn login_over_a_refused_session_ends_it_too() {
 }
 
 #[tokio::test]
+async fn logout_ends_a_refused_session_too() {
+    let store = Switch::default();
+    let app = app(&build(store.clone(), &clock(), |b| {
+        b.validate(OnMismatch::Refuse)
+    }));
+    let mut browser = Browser::new(&app);
+    browser.login("ann").await;
+    browser.agent = SAFARI.into();
+    assert_eq!(browser.post("/logout").await.status, 200);
+    assert_eq!(browser.cookie, None);
+    assert_eq!(store.records().await, 0);
+}
+
+#[tokio::test]
 async fn limit_evicts_or_refuses() {
     let three = NonZeroU32::new(3).unwrap();
     let clock = clock();

@@ -297,8 +297,10 @@ async fn revoke_ends_the_session_and_removes_the_cookie(world: World) {
 
     assert_eq!(
         reply.set_cookies(),
-        ["__Host-id=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0; \
-          Expires=Thu, 01 Jan 1970 00:00:01 GMT"]
+        [
+            "__Host-id=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0; \
+          Expires=Thu, 01 Jan 1970 00:00:01 GMT"
+        ]
     );
     assert_eq!(browser.cookie, None);
     browser.cookie = token;
@@ -353,7 +355,10 @@ async fn revoke_by_id_of_another_user_is_refused(world: World) {
     let id = bob.login("bob").await;
     let foreign = ann.post(&format!("/revoke/{id}")).await;
     let missing = ann.post(&format!("/revoke/{}", unknown())).await;
-    assert_eq!((foreign.status, &foreign.body), (missing.status, &missing.body));
+    assert_eq!(
+        (foreign.status, &foreign.body),
+        (missing.status, &missing.body)
+    );
     assert_eq!(foreign.body, "false");
     assert_eq!(bob.get("/private").await.status, 200);
 }
@@ -424,7 +429,10 @@ async fn revoke_by_user_key_ends_every_session_of_the_user(world: World) {
     assert_eq!(ann.post("/admin/revoke/bob").await.body, "1");
     assert_eq!(bob.get("/private").await.status, 401);
     assert_eq!(ann.get("/private").await.status, 200);
-    assert_eq!(world.manager().revoke_by_user_key("nobody").await.unwrap(), 0);
+    assert_eq!(
+        world.manager().revoke_by_user_key("nobody").await.unwrap(),
+        0
+    );
 
     assert_eq!(ann.post("/admin/revoke/ann").await.body, "1");
     assert_eq!(ann.cookie, None);
@@ -452,7 +460,10 @@ async fn fetch_all_marks_the_current_session(world: World) {
     assert_eq!(listed_ids, ids);
     let current: Vec<_> = listed.iter().map(|s| s["current"] == true).collect();
     assert_eq!(current, [false, true, false]);
-    assert_eq!(world.manager().list_by_user_key("ann").await.unwrap().len(), 3);
+    assert_eq!(
+        world.manager().list_by_user_key("ann").await.unwrap().len(),
+        3
+    );
 }
 
 async fn fetch_all_leaves_expired_sessions_out(world: World) {

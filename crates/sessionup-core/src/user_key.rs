@@ -1,6 +1,5 @@
 //! The application's name for the owner of a session.
 
-use std::convert::Infallible;
 use std::fmt;
 
 /// The application's name for the owner of sessions: a user id, an e-mail address and so on.
@@ -13,7 +12,6 @@ use std::fmt;
 ///
 /// let ann = UserKey::new("ann@example.org")?;
 /// assert_eq!(ann.as_str(), "ann@example.org");
-/// assert_eq!(UserKey::from(42_u64).as_str(), "42");
 /// assert!(UserKey::new("").is_err());
 /// # Ok::<(), sessionup_core::InvalidUserKey>(())
 /// ```
@@ -61,52 +59,29 @@ impl fmt::Display for UserKey {
     }
 }
 
-macro_rules! from_text {
-    ($($text:ty),*) => {$(
-        impl TryFrom<$text> for UserKey {
-            type Error = InvalidUserKey;
-
-            fn try_from(key: $text) -> Result<Self, InvalidUserKey> {
-                Self::new(key)
-            }
-        }
-    )*};
-}
-
-from_text!(&str, String, Box<str>);
-
-impl TryFrom<&String> for UserKey {
-    type Error = InvalidUserKey;
-
-    fn try_from(key: &String) -> Result<Self, InvalidUserKey> {
-        Self::new(key.as_str())
-    }
-}
-
-impl From<&Self> for UserKey {
-    fn from(key: &Self) -> Self {
-        key.clone()
-    }
-}
-
-macro_rules! from_number {
-    ($($number:ty),*) => {$(
-        impl From<$number> for UserKey {
-            fn from(key: $number) -> Self {
-                Self(key.to_string().into())
-            }
-        }
-    )*};
-}
-
-from_number!(i32, i64, u32, u64, u128);
-
-/// What can name a user: text, which is checked, and numbers.
+/// What names a user: text, which is checked, and integers.
 ///
-/// Implemented for everything that converts to a [`UserKey`]; not to be implemented by hand.
+/// Implement it for the application's own id type to pass that to
+/// [`Sessions::init`](crate::Sessions::init) as it is.
+///
+/// ```
+/// use sessionup_core::{IntoUserKey, InvalidUserKey, UserKey};
+///
+/// struct AccountId(u32);
+///
+/// impl IntoUserKey for AccountId {
+///     fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
+///         self.0.into_user_key()
+///     }
+/// }
+///
+/// assert_eq!(AccountId(42).into_user_key()?.as_str(), "42");
+/// # Ok::<(), InvalidUserKey>(())
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot name a user",
-    note = "pass text, an integer or a `UserKey`; for a type of your own call `.to_string()`"
+    message = "`{Self}` does not name a user",
+    label = "expected a user key",
+    note = "pass text, an integer or a `UserKey`, or implement `IntoUserKey` for `{Self}`"
 )]
 pub trait IntoUserKey {
     /// Checks and converts.
@@ -117,15 +92,47 @@ pub trait IntoUserKey {
     fn into_user_key(self) -> Result<UserKey, InvalidUserKey>;
 }
 
-impl<T> IntoUserKey for T
-where
-    T: TryInto<UserKey>,
-    T::Error: Into<InvalidUserKey>,
-{
+impl IntoUserKey for UserKey {
     fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
-        self.try_into().map_err(Into::into)
+        Ok(self)
     }
 }
+
+impl IntoUserKey for &UserKey {
+    fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
+        Ok(self.clone())
+    }
+}
+
+impl IntoUserKey for &String {
+    fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
+        self.as_str().into_user_key()
+    }
+}
+
+macro_rules! text_names_a_user {
+    ($($text:ty),*) => {$(
+        impl IntoUserKey for $text {
+            fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
+                UserKey::new(self)
+            }
+        }
+    )*};
+}
+
+text_names_a_user!(&str, String, Box<str>);
+
+macro_rules! integer_names_a_user {
+    ($($integer:ty),*) => {$(
+        impl IntoUserKey for $integer {
+            fn into_user_key(self) -> Result<UserKey, InvalidUserKey> {
+                UserKey::new(self.to_string())
+            }
+        }
+    )*};
+}
+
+integer_names_a_user!(i32, i64, i128, u32, u64, u128, usize);
 
 /// Why a text is no [`UserKey`]. The application's mistake, not the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -143,12 +150,6 @@ pub enum InvalidUserKey {
         /// How many it has.
         bytes: usize,
     },
-}
-
-impl From<Infallible> for InvalidUserKey {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
 }
 
 #[cfg(test)]

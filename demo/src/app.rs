@@ -1,0 +1,127 @@
+//! Which path leads to which page, and what every response has.
+
+use axum::Router;
+use axum::body::{HttpBody, to_bytes};
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use sessionup::{Manager, SessionLayers};
+
+use crate::accounts::Accounts;
+use crate::cross_site;
+use crate::pages::error::{self, PageError};
+use crate::pages::{assets, devices, home, login, password, register};
+use crate::passwords::{Password, PasswordHash, Passwords};
+
+/// Most bytes of a form.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// What the pages work with.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub(crate) accounts: Accounts,
+    pub(crate) passwords: Passwords,
+    manager: Manager,
+}
+
+impl AppState {
+    /// Puts the parts together.
+    #[must_use]
+    pub const fn new(accounts: Accounts, passwords: Passwords, manager: Manager) -> Self {
+        Self {
+            accounts,
+            passwords,
+            manager,
+        }
+    }
+
+    /// Returns the hash of an account's password if `password` is it; `None` for a wrong password
+    /// and for an unknown name alike.
+    pub(crate) async fn verify(
+        &self,
+        name: &str,
+        password: Password,
+    ) -> Result<Option<PasswordHash>, PageError> {
+        let stored = self.accounts.hash_of(name).await?;
+        let is_right = self.passwords.verify(password, stored.clone()).await?;
+        Ok(stored.filter(|_| is_right))
+    }
+}
+
+/// Puts the application together. Serve it with `into_make_service_with_connect_info`, so that
+/// devices are listed with their address.
+pub fn app(state: AppState) -> Router {
+    let private = Router::new()
+        .route("/devices", get(devices::list))
+        .route("/devices/revoke-all", post(devices::revoke_all))
+        .route("/devices/revoke-other", post(devices::revoke_other))
+        .route("/devices/{id}/revoke", post(devices::revoke))
+        .route("/password", get(password::form).post(password::change))
+        .route_layer(state.manager.auth().reject(error::reject));
+    let public = Router::new()
+        .route("/", get(home::show))
+        .route("/login", get(login::form).post(login::submit))
+        .route("/logout", post(login::logout))
+        .route("/register", get(register::form).post(register::submit));
+    let pages = private.merge(public).layer(state.manager.public());
+
+    Router::new()
+        .merge(pages)
+        .route("/icon.svg", get(assets::icon))
+        .route("/style.css", get(assets::style))
+        .fallback(async || PageError::NotFound)
+        .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
+        .layer(from_fn(cross_site::refuse))
+        .layer(from_fn(read_form))
+        .layer(from_fn(finish))
+        .with_state(state)
+}
+
+/// Reads a form to its end before it is answered. An answer that comes earlier, such as that to a
+/// cross-site request, closes the connection, and a client that still sends may never read it.
+async fn read_form(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return PageError::TooLong.into_response();
+    }
+    match to_bytes(body, MAX_BODY_BYTES).await {
+        Ok(form) => next.run(Request::from_parts(parts, form.into())).await,
+        // Or it was broken off, and then nobody reads the answer.
+        Err(_) => PageError::TooLong.into_response(),
+    }
+}
+
+/// Sees to the headers that every response has, and to a line in the log.
+async fn finish(request: Request, next: Next) -> Response {
+    const HEADERS: [(HeaderName, HeaderValue); 3] = [
+        (
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                 frame-ancestors 'none'; base-uri 'none'",
+            ),
+        ),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    let method = request.method().clone();
+    // Not the path itself: whatever clients put there would be in the log.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+
+    let mut response = next.run(request).await;
+
+    let route = route.as_ref().map(MatchedPath::as_str);
+    tracing::debug!(%method, route, status = response.status().as_u16(), "answered");
+    let headers = response.headers_mut();
+    headers.extend(HEADERS);
+    // Pages show account data; what may be kept says so itself.
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}

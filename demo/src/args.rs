@@ -1,0 +1,69 @@
+//! What the command line says.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// "Your devices": see where you are logged in, and log out any of those places.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "demo", version)]
+#[non_exhaustive]
+pub struct Args {
+    /// Address and port to listen on; port 0 takes any that is free.
+    #[arg(long, value_name = "IP:PORT", default_value_t = Self::LISTEN)]
+    pub listen: SocketAddr,
+
+    /// File for accounts and sessions; made if it does not exist.
+    #[arg(long, value_name = "FILE", default_value = "demo.redb")]
+    pub db: PathBuf,
+
+    /// Send the session cookie over plain HTTP to hosts other than localhost too.
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+impl Args {
+    const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_need_be_said() {
+        let args = Args::try_parse_from(["demo"]).unwrap();
+        assert_eq!(args.listen.to_string(), "127.0.0.1:3000");
+        assert_eq!(args.db, PathBuf::from("demo.redb"));
+        assert!(!args.insecure_http);
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let line = "demo --listen [::1]:0 --db /tmp/x.redb --insecure-http";
+        let args = Args::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(args.listen.to_string(), "[::1]:0");
+        assert_eq!(args.db, PathBuf::from("/tmp/x.redb"));
+        assert!(args.insecure_http);
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        for line in [
+            "demo --listen 3000",
+            "demo --listen localhost:3000",
+            "demo --port 3000",
+            "demo file.redb",
+        ] {
+            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a user is told when something goes wrong.
+
+use std::error::Error;
+
+use axum::extract::rejection::FormRejection;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+use sessionup::{HttpError, Rejection};
+use tokio::task::JoinError;
+
+use crate::accounts::AccountsError;
+use crate::pages::{Viewer, page, wants_json};
+use crate::passwords::HashingFailed;
+
+/// Why a page cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PageError {
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    #[error("request comes from another site")]
+    CrossSite,
+    #[error("form could not be read")]
+    Form(#[from] FormRejection),
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+    #[error("no such method here")]
+    MethodNotAllowed,
+    #[error("no such page")]
+    NotFound,
+    #[error(transparent)]
+    Sessions(#[from] sessionup::Error),
+    #[error("task failed")]
+    Task(#[from] JoinError),
+    #[error("form is too long")]
+    TooLong,
+}
+
+impl PageError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Accounts(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Form(rejection) => rejection.status(),
+            Self::Hashing(_) | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Sessions(error) => HttpError::status_of(error),
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        match &self {
+            // Another request ended the session meanwhile.
+            Self::Sessions(sessionup::Error::NoSession) => {
+                return Redirect::to("/login").into_response();
+            }
+            Self::Accounts(_) | Self::Hashing(_) | Self::Task(_) => {
+                tracing::error!(error = %self, cause = self.source(), "page failed");
+            }
+            // The library has logged what is the matter with its store.
+            Self::CrossSite
+            | Self::Form(_)
+            | Self::MethodNotAllowed
+            | Self::NotFound
+            | Self::Sessions(_)
+            | Self::TooLong => {}
+        }
+        error_page(self.status())
+    }
+}
+
+/// Answers who may not see a page: with the login form, or with JSON if that was asked for. Whose
+/// session cannot be told is not sent to the login form; they may well be logged in.
+pub(crate) fn reject(rejection: &Rejection, request: &Parts) -> Response {
+    if wants_json(&request.headers) {
+        return rejection.to_response();
+    }
+    match rejection {
+        Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
+        _ => error_page(rejection.status()),
+    }
+}
+
+fn error_page(status: StatusCode) -> Response {
+    let (title, text) = words(status);
+    let content = html! {
+        p { (text) }
+        p { a.button.plain href="/" { "To the start page" } }
+    };
+    let mut response = (status, page(title, Viewer::Anybody, &content)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    response
+}
+
+fn words(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::FORBIDDEN => (
+            "Not from here",
+            "This request came from another site. If it was you, please use the form on our page.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "Not found",
+            "There is nothing here. It may have been here until a moment ago.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "Not like this",
+            "This address only takes what a form on our pages sends.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => ("Too long", "That was more than our forms take."),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "Please try again",
+            "Something is the matter on our side. Nobody was logged out by it; please try again in \
+             a moment.",
+        ),
+        status if status.is_client_error() => (
+            "Not understood",
+            "We could not read what your browser sent. Please try again with the form on our page.",
+        ),
+        _ => (
+            "Something went wrong",
+            "This is our mistake, not yours. Please try again later.",
+        ),
+    }
+}

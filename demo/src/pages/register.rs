@@ -1,0 +1,83 @@
+//! Making an account.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use sessionup::Sessions;
+
+use crate::accounts::AccountName;
+use crate::app::AppState;
+use crate::pages::error::PageError;
+use crate::pages::{Form, Viewer, name_field, new_password_field, page, problem};
+use crate::passwords::{NewPassword, Password};
+
+/// What somebody typed. A field that is missing counts as empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Registration {
+    name: String,
+    password: Password,
+}
+
+pub(crate) async fn form() -> Markup {
+    show("", None)
+}
+
+pub(crate) async fn submit(
+    State(app): State<AppState>,
+    sessions: Sessions,
+    Form(registration): Form<Registration>,
+) -> Result<Response, PageError> {
+    let Registration {
+        name: typed,
+        password,
+    } = registration;
+    match register(&app, &typed, password).await? {
+        Ok(name) => {
+            sessions.init(name.as_str()).await?;
+            Ok(Redirect::to("/devices").into_response())
+        }
+        Err(why) => {
+            let again = show(&typed, Some(&why));
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response())
+        }
+    }
+}
+
+/// Makes the account, or says in words for the user why not.
+async fn register(
+    app: &AppState,
+    name: &str,
+    password: Password,
+) -> Result<Result<AccountName, String>, PageError> {
+    let name = match AccountName::new(name) {
+        Ok(name) => name,
+        Err(invalid) => return Ok(Err(invalid.to_string())),
+    };
+    let password = match NewPassword::new(password) {
+        Ok(password) => password,
+        Err(invalid) => return Ok(Err(invalid.to_string())),
+    };
+    let hash = app.passwords.hash(password).await?;
+    let is_made = app.accounts.insert(name.clone(), hash).await?;
+    Ok(if is_made {
+        Ok(name)
+    } else {
+        Err("This name is taken, please choose another.".into())
+    })
+}
+
+fn show(name: &str, why_again: Option<&str>) -> Markup {
+    let content = html! {
+        (problem(why_again))
+        form.card method="post" action="/register" {
+            (name_field(name))
+            (new_password_field("Password", "password"))
+            button type="submit" { "Register" }
+        }
+        p { "Registered already? " a href="/login" { "Log in" } }
+    };
+    page("Register", Viewer::Stranger, &content)
+}

@@ -1,0 +1,196 @@
+//! From arguments to a server that runs until it is told to stop.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use sessionup::{CleanupErrors, ConfigError, Manager, Store};
+use sessionup_redb::{OpenError, RedbStore};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::accounts::{Accounts, AccountsError};
+use crate::app::{AppState, app};
+use crate::args::Args;
+use crate::database::{self, OpenDatabaseError};
+use crate::passwords::{HashingFailed, Passwords};
+use crate::shutdown::Signals;
+
+/// How often expired sessions are deleted.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a login lasts.
+const LOGIN_LASTS: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How long requests under way may take once the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until Ctrl-C or SIGTERM. Prints the address to open once it listens.
+///
+/// # Errors
+///
+/// [`StartError`] says what to do.
+pub async fn run(args: &Args) -> Result<(), StartError> {
+    let listener = listen(args.listen).await?;
+    let database = database::open(&args.db)?;
+    let store = RedbStore::new(Arc::clone(&database), "sessions", CLEANUP_INTERVAL)?;
+    let manager = manager(store.clone(), args.insecure_http)?;
+    let state = AppState::new(Accounts::open(database)?, Passwords::new()?, manager);
+    let signals = Signals::listen().map_err(StartError::Signals)?;
+
+    tokio::spawn(log_cleanup_errors(store.cleanup_errors()));
+    announce(&listener, args.insecure_http)?;
+    serve(listener, app(state), signals).await?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes the manager of sessions as the application wants them: a login survives the closing of the
+/// browser, and lasts two weeks.
+///
+/// # Errors
+///
+/// [`ConfigError`] if settings contradict each other.
+pub fn manager(store: impl Store, insecure_http: bool) -> Result<Manager, ConfigError> {
+    let builder = Manager::builder(store).expires_in(LOGIN_LASTS);
+    if insecure_http {
+        builder.insecure_http().build()
+    } else {
+        builder.build()
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Listen { address, source },
+    })
+}
+
+/// Prints the address, alone on the first line, for whoever started the program.
+fn announce(listener: &TcpListener, insecure_http: bool) -> Result<(), StartError> {
+    let address = listener.local_addr().map_err(StartError::Serve)?;
+    let mut stdout = io::stdout().lock();
+    let printed = writeln!(stdout, "{}", Url(address)).and_then(|()| stdout.flush());
+    if let Err(error) = printed {
+        tracing::warn!(%error, "the address could not be printed");
+    }
+    tracing::info!(%address, "listening");
+    if !insecure_http && !address.ip().is_loopback() {
+        tracing::info!(
+            "browsers keep the session cookie over HTTPS and on localhost; \
+             for plain HTTP from elsewhere start with --insecure-http"
+        );
+    }
+    Ok(())
+}
+
+/// What to type into a browser. By the name `localhost` it keeps secure cookies over plain HTTP.
+struct Url(SocketAddr);
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ip = self.0.ip();
+        if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST {
+            write!(f, "http://localhost:{}", self.0.port())
+        } else {
+            write!(f, "http://{}", self.0)
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, app: Router, mut signals: Signals) -> Result<(), StartError> {
+    let (stop, stopped) = oneshot::channel();
+    let until_told = async move {
+        signals.recv().await;
+        tracing::info!("stopping");
+        let _ = stop.send(());
+    };
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(until_told);
+    let patience = async {
+        let _ = stopped.await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server.into_future() => served.map_err(StartError::Serve),
+        () = patience => {
+            tracing::warn!("requests were still under way");
+            Ok(())
+        }
+    }
+}
+
+async fn log_cleanup_errors(errors: CleanupErrors) {
+    while let Some(error) = errors.recv().await {
+        let cause = std::error::Error::source(&error).map(tracing::field::display);
+        tracing::warn!(%error, cause, "expired sessions could not be deleted");
+    }
+}
+
+/// Why the server could not start, or not go on, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The table of accounts could not be opened.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// Another program listens there.
+    #[error(
+        "cannot listen on {address}: the port is in use, stop the other program or choose another \
+         port with --listen (port 0 takes a free one)"
+    )]
+    AddressInUse {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The settings of the sessions contradict each other.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Database(#[from] OpenDatabaseError),
+    /// No password can be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}, choose another address or port with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server failed.
+    #[error("cannot go on serving")]
+    Serve(#[source] io::Error),
+    /// Signals could not be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+    /// The sessions in the database could not be opened.
+    #[error("cannot open the sessions in the database, choose another file with --db")]
+    Store(#[from] OpenError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_to_open() {
+        let cases = [
+            ("127.0.0.1:3000", "http://localhost:3000"),
+            ("[::1]:3000", "http://localhost:3000"),
+            ("127.0.0.2:3000", "http://127.0.0.2:3000"),
+            ("192.0.2.1:80", "http://192.0.2.1:80"),
+            ("[2001:db8::1]:80", "http://[2001:db8::1]:80"),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(Url(address.parse().unwrap()).to_string(), expected);
+        }
+    }
+}

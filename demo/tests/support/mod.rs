@@ -1,0 +1,11 @@
+//! The demo as a process, and browsers without a window that talk to it.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by test binaries that each use a part of it"
+)]
+
+pub mod browser;
+pub mod leaks;
+pub mod server;

@@ -1,0 +1,70 @@
+//! Starts that cannot work.
+
+use std::net::TcpListener;
+
+use super::support::server::Home;
+
+use super::cast::Cast;
+
+#[test]
+fn used_port_is_told() {
+    let home = Home::new();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    assert_fails(
+        &home,
+        &address,
+        &[&address, "the port is in use", "--listen"],
+    );
+    assert!(!home.database().exists());
+}
+
+#[test]
+fn used_database_is_told() {
+    let home = Home::new();
+    let server = home.start();
+    let mut cast = Cast::meet(&server);
+
+    assert_fails(&home, "127.0.0.1:0", &["demo.redb is in use", "--db"]);
+
+    assert_eq!(cast.logged_in(), [true; 4]);
+}
+
+#[test]
+fn file_that_is_no_database_is_told_and_left_alone() {
+    let home = Home::new();
+    let text = "dear diary\n".repeat(10_000);
+    std::fs::write(home.database(), &text).unwrap();
+
+    assert_fails(
+        &home,
+        "127.0.0.1:0",
+        &["demo.redb is not a database", "--db"],
+    );
+
+    assert_eq!(std::fs::read_to_string(home.database()).unwrap(), text);
+}
+
+#[test]
+fn directory_in_place_of_the_file_is_told() {
+    let home = Home::new();
+    std::fs::create_dir(home.database()).unwrap();
+    assert_fails(&home, "127.0.0.1:0", &["cannot open", "demo.redb", "--db"]);
+}
+
+/// Expects one line that says what is the matter and what to do, and nothing on stdout.
+fn assert_fails(home: &Home, listen: &str, parts: &[&str]) {
+    let output = home.fail_to_start(listen);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.stdout, b"");
+    let lines: Vec<_> = told
+        .lines()
+        .filter(|line| line.starts_with("demo: "))
+        .collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    for part in parts {
+        assert!(lines[0].contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("panicked"), "{told}");
+}

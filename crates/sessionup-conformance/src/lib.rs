@@ -1,1 +1,65 @@
-//! The contract.
+//! The contract of [`Store`](sessionup_core::Store) as tests that any store's author can run.
+//!
+//! Whoever implements the trait promises each sentence of its contract. Here is one test for each
+//! of them: the list of tests reads as the contract, and a failing test names the broken promise.
+//!
+//! # Test your store
+//!
+//! Put this into a file below `tests/`:
+//!
+//! ```
+//! use sessionup_conformance::Fixture;
+//! use sessionup_core::MemoryStore;
+//!
+//! sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new()));
+//! ```
+//!
+//! The expression makes an empty store. It is evaluated anew for each clause, within the runtime in
+//! which the clause runs. What the store needs for as long as it lives, a temporary directory, say,
+//! goes along with [`Fixture::keeping`].
+//!
+//! To run clauses by hand, take them from [`CLAUSES`]:
+//!
+//! ```
+//! use sessionup_conformance::{CLAUSES, Fixture};
+//! use sessionup_core::MemoryStore;
+//!
+//! for clause in CLAUSES.iter().filter(|clause| clause.family == "fetch") {
+//!     clause.run(async || Fixture::new(MemoryStore::new()));
+//! }
+//! ```
+//!
+//! # What a store under test must take
+//!
+//! Up to 256 operations at once: one that answers
+//! [`Overloaded`](sessionup_core::StoreError::Overloaded) sooner is to be given a longer queue for
+//! the test. Nothing else may use its records, and nothing may prune them meanwhile.
+//!
+//! # What is not tested
+//!
+//! That success survives a crash, and that damage is reported: both take a hold of what lies below
+//! the store. The clauses in [`clauses`] are all that is tested. None of them sleeps, reads a clock
+//! or depends on how fast something is.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a clause fails by panicking, as every test does"
+)]
+
+mod ask;
+mod clause;
+pub mod clauses;
+mod fixture;
+mod races;
+mod sample;
+mod suite;
+mod variety;
+
+pub use clause::Clause;
+pub use fixture::Fixture;
+pub use suite::CLAUSES;
+#[doc(hidden)]
+pub use suite::run_named;

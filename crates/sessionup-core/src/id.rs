@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -63,6 +64,13 @@ impl Serialize for SessionId {
     }
 }
 
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 impl FromStr for SessionId {
     type Err = InvalidSessionId;
 
@@ -99,6 +107,14 @@ mod tests {
     fn id_is_a_uuid_of_version_7() {
         let id = SessionId::at(Timestamp::from_millis(0x0123_4567_89ab), &[0xff; 10]);
         assert_eq!(id.to_string(), "01234567-89ab-7fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn json_goes_there_and_back() {
+        let json = "\"019ab3f0-7c00-7000-8000-0000000000ab\"";
+        let id: SessionId = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&id).unwrap(), json);
+        serde_json::from_str::<SessionId>("\"019AB3F0\"").unwrap_err();
     }
 
     #[test]

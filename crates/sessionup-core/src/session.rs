@@ -21,7 +21,7 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When a request last used it, as exact as the manager's touch interval.
     pub last_seen_at: Timestamp,
-    /// How long it may go unused; `None` for no such limit.
+    /// How long it may go unused, in whole milliseconds; `None` for no such limit.
     pub idle_timeout: Option<Duration>,
     /// Who logged in.
     pub client: Client,

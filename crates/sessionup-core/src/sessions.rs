@@ -142,7 +142,8 @@ impl Sessions {
         Ok(self.visit.manager.list(user_key, Some(*id)).await?)
     }
 
-    /// Revokes the session of this request: the logout. Removes the cookie, also if it was dead.
+    /// Revokes the session of this request: the logout. Removes the cookie, if there is one, also if
+    /// it was dead.
     ///
     /// A session that is refused because its client changed ends too: whoever proves a session may
     /// end it.
@@ -343,11 +344,17 @@ impl Sessions {
         CurrentSession(record)
     }
 
-    /// Notes that this request ended its session.
+    /// Notes that this request ended its session, and removes the cookie that the client has.
     fn end(&self) {
+        let Visit {
+            manager, presented, ..
+        } = &*self.visit;
         let mut state = self.state();
+        let is_absent = matches!(presented, Presented::Nothing(Refusal::Absent));
+        if !is_absent || state.cookie.is_some() {
+            state.cookie = Some(manager.config().cookie.remove());
+        }
         state.loaded = Some(Loaded::refused(Refusal::Ended));
-        state.cookie = Some(self.visit.manager.config().cookie.remove());
     }
 
     /// Notes that another request ended or renewed the session. The cookie stays: the browser may

@@ -139,10 +139,10 @@ integer_names_a_user!(i32, i64, i128, u32, u64, u128, usize);
 #[non_exhaustive]
 pub enum InvalidUserKey {
     /// It has no characters.
-    #[error("user key is empty")]
+    #[error("user key is empty, give the id or name of a user")]
     Empty,
     /// It contains the NUL character, which not every store can hold.
-    #[error("user key contains NUL")]
+    #[error("user key contains NUL, which is not allowed")]
     Nul,
     /// It has more than [`UserKey::MAX_BYTES`] bytes.
     #[error("user key has {bytes} bytes, at most {max} are allowed", max = UserKey::MAX_BYTES)]

@@ -413,6 +413,8 @@ async fn nothing_is_stored_for_who_does_not_log_in() {
         ));
         assert_eq!(request.response_cookie(), None);
         request.revoke().await.unwrap();
+        // There is a cookie to remove only if one was sent.
+        assert_eq!(request.response_cookie().is_some(), !cookie.is_empty());
     }
     assert_eq!(count(&store).await, 0);
 }

@@ -8,6 +8,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use serde::Serialize;
 
 use self::header::Header;
@@ -116,6 +118,30 @@ pub struct Agent {
     /// Kind of device, not serialized when unknown.
     #[serde(skip_serializing_if = "DeviceKind::is_unknown")]
     pub kind: DeviceKind,
+}
+
+/// Writes the agent as people speak of it: `Firefox 140 on Linux`, or as much of it as is known.
+///
+/// ```
+/// use sessionup_core::Agent;
+///
+/// assert_eq!(Agent::new("Linux", "Firefox").to_string(), "Firefox on Linux");
+/// assert_eq!(Agent::new("", "curl").to_string(), "curl");
+/// assert_eq!(Agent::default().to_string(), "unknown device");
+/// ```
+impl fmt::Display for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let browser = match self.version {
+            Some(version) if !self.browser.is_empty() => format!("{} {version}", self.browser),
+            _ => self.browser.clone(),
+        };
+        match (browser.as_str(), self.os.as_str()) {
+            ("", "") => f.write_str("unknown device"),
+            (browser, "") => f.write_str(browser),
+            ("", os) => f.write_str(os),
+            (browser, os) => write!(f, "{browser} on {os}"),
+        }
+    }
 }
 
 impl Agent {

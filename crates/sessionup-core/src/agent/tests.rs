@@ -20,6 +20,23 @@ fn reads_what_clients_send() {
 }
 
 #[test]
+fn is_spoken_of_as_far_as_it_is_known() {
+    let cases = [
+        ("Linux", "Firefox", Some(140), "Firefox 140 on Linux"),
+        ("Linux", "Firefox", None, "Firefox on Linux"),
+        ("", "curl", Some(8), "curl 8"),
+        ("Android", "", None, "Android"),
+        ("Android", "", Some(1), "Android"),
+        ("", "", None, "unknown device"),
+    ];
+    for (os, browser, version, expected) in cases {
+        let mut agent = Agent::new(os, browser);
+        agent.version = version;
+        assert_eq!(agent.to_string(), expected);
+    }
+}
+
+#[test]
 fn survives_hostile_headers() {
     struct Hostile {
         name: &'static str,

@@ -19,11 +19,11 @@ pub type Cause = Arc<dyn Error + Send + Sync + 'static>;
 #[non_exhaustive]
 pub enum StoreError {
     /// The store was closed. Open it anew.
-    #[error("session store is closed")]
+    #[error("session store is closed, open it anew")]
     Closed,
     /// A record could not be read, or is not the one its key names. It is left as it is; nobody is
     /// logged in by it.
-    #[error("record of session {id} is damaged")]
+    #[error("record of session {id} is damaged, revoke the session")]
     CorruptRecord {
         /// Whose record it is.
         id: SessionId,
@@ -32,10 +32,10 @@ pub enum StoreError {
         source: Cause,
     },
     /// A session of this id exists. Make another id.
-    #[error("session id is taken")]
+    #[error("session id is taken, make another one")]
     DuplicateId,
     /// There is no room for another session. Reading and revoking go on.
-    #[error("session store is full")]
+    #[error("session store is full, make room for new sessions")]
     Full {
         /// The store's own error, if it has one.
         #[source]
@@ -59,10 +59,10 @@ pub enum StoreError {
         source: Cause,
     },
     /// More is waiting than the store takes on. Nothing was changed; try again later.
-    #[error("session store is overloaded")]
+    #[error("session store is overloaded, try again later")]
     Overloaded,
     /// The store could not be asked. Nothing was changed; try again later.
-    #[error("session store is unavailable")]
+    #[error("session store is unavailable, try again later")]
     Unavailable {
         /// The store's own error.
         #[source]

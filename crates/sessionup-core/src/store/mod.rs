@@ -24,9 +24,11 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 ///
 /// - **Live.** A session is live while `now` is before both of its deadlines
 ///   ([`Session::is_live`](crate::Session::is_live)), and at no other time. An expired record is
-///   absent to every operation but [`prune`](Store::prune), [`delete`](Store::delete) and
-///   [`delete_user`](Store::delete_user), whether or not it still lies there. `now` is always an
-///   argument; a store never reads a clock to judge a session.
+///   absent to [`fetch`](Store::fetch), [`list`](Store::list), [`update`](Store::update) and the
+///   limit of [`create`](Store::create), whether or not it still lies there; it keeps its id taken
+///   until it is deleted. `now` is always an argument; a store never reads a clock to judge a
+///   session, and may be asked about an earlier moment than before.
+/// - **Faithful.** A record comes back as it was given: times to the millisecond, meta as it was.
 /// - **Atomic.** Each operation happens wholly or not at all, also in a crash, and so do its parts:
 ///   no index entry without its record, no record without its index entries.
 /// - **Durable.** Success means that the change survives a crash, as far as this kind of store
@@ -79,7 +81,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Inserts a record whose id is not there yet.
     ///
     /// - id absent: inserted.
-    /// - id there, live or expired: [`StoreError::DuplicateId`], nothing changed.
+    /// - id there, live or expired: [`StoreError::DuplicateId`], nothing changed, also if the limit
+    ///   would refuse.
     /// - [`CreateOptions::replaces`]: that session ends in the same step, whoever's it is. It does
     ///   not count against the limit. If it is not there, that is no error.
     /// - [`CreateOptions::limit`]: the user's live sessions never exceed it, not even for a moment

@@ -93,9 +93,9 @@ impl SessionLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Created {
-    /// Whether a session was there to be replaced.
+    /// Whether a record was there to be replaced, live or expired.
     pub replaced: bool,
-    /// The sessions that gave way to the limit.
+    /// The sessions that gave way to the limit, in no order.
     pub evicted: Vec<SessionId>,
 }
 

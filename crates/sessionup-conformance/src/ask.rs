@@ -1,0 +1,187 @@
+//! Questions that clauses put to a store, and what they expect for an answer.
+
+use std::sync::Arc;
+
+use sessionup_core::{
+    Change, CreateOptions, Created, Pruned, Record, SessionId, Store, StoreError, Timestamp,
+    UserKey,
+};
+
+use crate::Fixture;
+
+/// The seven operations, failing where the contract allows no error.
+impl Fixture {
+    pub(crate) async fn try_create(
+        &self,
+        record: &Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.store().create(record.clone(), options, now).await
+    }
+
+    pub(crate) async fn create_with(
+        &self,
+        record: &Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Created {
+        let created = self.try_create(record, options, now).await;
+        must("create", created)
+    }
+
+    pub(crate) async fn create(&self, record: &Record, now: Timestamp) {
+        let created = self.create_with(record, CreateOptions::default(), now);
+        assert_eq!(
+            created.await,
+            Created::default(),
+            "a plain create ends no session"
+        );
+    }
+
+    pub(crate) async fn fetch(&self, id: SessionId, now: Timestamp) -> Option<Arc<Record>> {
+        let fetched = must("fetch", self.store().fetch(id, now).await);
+        expect_named(id, fetched.as_deref());
+        fetched
+    }
+
+    pub(crate) async fn list(&self, user: &UserKey, now: Timestamp) -> Vec<Arc<Record>> {
+        let list = must("list", self.store().list(user, now).await);
+        for record in &list {
+            let owner = &record.session.user_key;
+            assert_eq!(owner, user, "a list has the sessions of exactly this user");
+        }
+        list
+    }
+
+    pub(crate) async fn listed_ids(&self, user: &UserKey, now: Timestamp) -> Vec<SessionId> {
+        let list = self.list(user, now).await;
+        list.iter().map(|record| record.session.id).collect()
+    }
+
+    pub(crate) async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Option<Arc<Record>> {
+        let updated = must("update", self.store().update(id, change, now).await);
+        expect_named(id, updated.as_deref());
+        updated
+    }
+
+    pub(crate) async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> bool {
+        must("delete", self.store().delete(id, owner).await)
+    }
+
+    pub(crate) async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> u64 {
+        must("delete_user", self.store().delete_user(user, except).await)
+    }
+
+    pub(crate) async fn prune(&self, now: Timestamp, at_most: usize) -> Pruned {
+        let pruned = must("prune", self.store().prune(now, at_most).await);
+        let bound = u64::try_from(at_most).unwrap_or(u64::MAX);
+        assert!(
+            pruned.deleted <= bound,
+            "prune deletes at most {at_most} records, said {pruned:?}"
+        );
+        pruned
+    }
+
+    /// Prunes in batches until no more is said to remain; returns how many were deleted.
+    pub(crate) async fn prune_all(&self, now: Timestamp, batch: usize) -> u64 {
+        const ROUNDS: usize = 10_000;
+        let mut deleted = 0;
+        for _ in 0..ROUNDS {
+            let pruned = self.prune(now, batch).await;
+            deleted += pruned.deleted;
+            if !pruned.more {
+                return deleted;
+            }
+        }
+        panic!("prune still says that more remains, after {ROUNDS} rounds");
+    }
+}
+
+/// What is to be found after an operation. `why` is what the contract says.
+impl Fixture {
+    /// The session is found by both ways, exactly as given.
+    pub(crate) async fn expect_there(&self, record: &Record, now: Timestamp, why: &str) {
+        let id = record.session.id;
+        let fetched = self.fetch(id, now).await;
+        expect_same(fetched.as_deref(), record, why, "fetched");
+        let list = self.list(&record.session.user_key, now).await;
+        let listed = list.iter().find(|listed| listed.session.id == id);
+        expect_same(listed.map(Arc::as_ref), record, why, "listed");
+    }
+
+    /// The session is found by neither way.
+    pub(crate) async fn expect_gone(&self, record: &Record, now: Timestamp, why: &str) {
+        let id = record.session.id;
+        let fetched = self.fetch(id, now).await;
+        assert!(fetched.is_none(), "{why}: but it was fetched: {fetched:?}");
+        let listed = self.listed_ids(&record.session.user_key, now).await;
+        assert!(!listed.contains(&id), "{why}: but {id} was listed");
+    }
+
+    /// The list of a user has these ids, in this order.
+    pub(crate) async fn expect_list(
+        &self,
+        user: &UserKey,
+        ids: &[SessionId],
+        now: Timestamp,
+        why: &str,
+    ) {
+        let listed = self.listed_ids(user, now).await;
+        assert_eq!(listed, ids, "{why}: list of {user:?}");
+    }
+
+    /// Of these records, a user's list has exactly those that fetch returns, and in the same state.
+    pub(crate) async fn expect_agreement(&self, records: &[Record], now: Timestamp, why: &str) {
+        for record in records {
+            match self.fetch(record.session.id, now).await {
+                Some(fetched) => self.expect_there(&fetched, now, why).await,
+                None => self.expect_gone(record, now, why).await,
+            }
+        }
+    }
+
+    /// No record of this id lies there, live or expired. Creates it, as only that tells.
+    pub(crate) async fn expect_no_record(&self, record: &Record, now: Timestamp, why: &str) {
+        let created = self.try_create(record, CreateOptions::default(), now).await;
+        assert!(
+            created.is_ok(),
+            "{why}, so its id is free: create said {created:?}"
+        );
+    }
+}
+
+/// The create was refused because of the id.
+pub(crate) fn expect_duplicate(created: &Result<Created, StoreError>, why: &str) {
+    assert!(
+        matches!(created, Err(StoreError::DuplicateId)),
+        "{why}: expected DuplicateId, create said {created:?}"
+    );
+}
+
+fn expect_named(id: SessionId, found: Option<&Record>) {
+    if let Some(found) = found {
+        assert_eq!(found.session.id, id, "an id finds its own session only");
+    }
+}
+
+fn expect_same(found: Option<&Record>, expected: &Record, why: &str, how: &str) {
+    let id = expected.session.id;
+    let Some(found) = found else {
+        panic!("{why}: session {id} was not {how}");
+    };
+    assert_eq!(found.session, expected.session, "{why}: as it was {how}");
+    assert!(
+        found.secret_hash == expected.secret_hash,
+        "{why}: session {id} was {how} with another secret hash"
+    );
+}
+
+fn must<T>(operation: &str, outcome: Result<T, StoreError>) -> T {
+    outcome.unwrap_or_else(|error| panic!("{operation} must succeed here, it failed: {error:?}"))
+}

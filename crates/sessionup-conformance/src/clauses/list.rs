@@ -1,0 +1,205 @@
+//! The sessions of a user.
+
+use sessionup_core::{Change, LimitPolicy, Record, SessionId, Timestamp};
+
+use crate::Fixture;
+use crate::races::fill;
+use crate::sample::{
+    ann, at, confusable_users, ending_at, entries, hash, id, idling, ids, limited, ms, record,
+    record_of, record_with, records, replacing, user,
+};
+
+/// The oldest session comes first, whatever the ids and the order in which they were created.
+pub async fn list_is_oldest_first(fixture: &Fixture) {
+    let created = [
+        (5, Timestamp::MIN),
+        (9, Timestamp::from_millis(-1)),
+        (1, Timestamp::from_millis(0)),
+        (7, Timestamp::from_millis(256)),
+        (2, at(0)),
+        (8, at(1)),
+    ];
+    for n in [2, 9, 1, 8, 5, 7] {
+        let (_, time) = *created.iter().find(|(m, _)| *m == n).unwrap();
+        let record = record_with(n, |session| session.created_at = time);
+        fixture.create(&record, at(2)).await;
+    }
+
+    let oldest_first = created.map(|(n, _)| id(n));
+    let why = "a list is oldest first";
+    fixture.expect_list(&ann(), &oldest_first, at(2), why).await;
+}
+
+/// Of sessions made at the same moment the one of the lower id comes first.
+pub async fn list_breaks_ties_by_id(fixture: &Fixture) {
+    for n in [3, 1, 256, 2, 255] {
+        fixture.create(&record(n), at(0)).await;
+    }
+
+    let why = "sessions made at once are listed by id";
+    fixture
+        .expect_list(&ann(), &ids([1, 2, 3, 255, 256]), at(0), why)
+        .await;
+}
+
+/// A use does not change a session's place.
+pub async fn list_order_is_not_changed_by_use(fixture: &Fixture) {
+    for n in [1, 2, 3] {
+        fixture.create(&record(n), at(0)).await;
+    }
+    let touched = fixture.update(id(2), Change::touch(at(5)), at(5)).await;
+    assert!(touched.is_some(), "a live session can be touched");
+
+    let why = "a list is oldest first, not latest used";
+    fixture
+        .expect_list(&ann(), &ids([1, 2, 3]), at(5), why)
+        .await;
+}
+
+/// Expired sessions are left out, though nobody prunes.
+pub async fn list_leaves_out_expired_sessions(fixture: &Fixture) {
+    fixture.create(&ending_at(1, at(100)), at(0)).await;
+    fixture.create(&idling(2, ms(200)), at(0)).await;
+    fixture.create(&ending_at(3, at(300)), at(0)).await;
+
+    let cases: [(i64, &[u32]); 6] = [
+        (99, &[1, 2, 3]),
+        (100, &[2, 3]),
+        (199, &[2, 3]),
+        (200, &[3]),
+        (299, &[3]),
+        (300, &[]),
+    ];
+    for (now, live) in cases {
+        let why = format!("{now} ms after the beginning only the live ones are listed");
+        let live = ids(live.iter().copied());
+        fixture.expect_list(&ann(), &live, at(now), &why).await;
+    }
+}
+
+/// A user without sessions has an empty list.
+pub async fn list_of_an_unknown_user_is_empty(fixture: &Fixture) {
+    let why = "a user without sessions has none";
+    fixture.expect_list(&ann(), &[], at(0), why).await;
+    fixture.create(&record(1), at(0)).await;
+    for key in ["a", "an", "anna", "Ann", "ann "] {
+        fixture.expect_list(&user(key), &[], at(0), why).await;
+    }
+}
+
+/// User keys are compared byte for byte: a list has the sessions of exactly this user.
+pub async fn list_holds_exactly_this_user(fixture: &Fixture) {
+    let users = confusable_users();
+    let records: Vec<_> = (0..)
+        .zip(&users)
+        .map(|(n, user)| record_of(user.as_str(), n))
+        .collect();
+    fill(fixture, &records, at(0)).await;
+
+    for record in &records {
+        let session = &record.session;
+        let why = "a list has the sessions of exactly this user";
+        fixture
+            .expect_list(&session.user_key, &[session.id], at(0), why)
+            .await;
+        fixture.expect_there(record, at(0), why).await;
+    }
+}
+
+/// User and id are two things: what the one ends with is not taken for the beginning of the other.
+pub async fn users_and_ids_are_not_run_together(fixture: &Fixture) {
+    let all = |byte: u8| SessionId::from_bytes([byte; 16]);
+    let owners = [
+        ("a", all(b'b')),
+        ("ab", all(b'c')),
+        ("abb", all(0x00)),
+        ("b", all(0xff)),
+        ("bbbbbbbbbbbbbbbb", all(b'a')),
+        ("abbbbbbbbbbbbbbbb", all(b'd')),
+        ("a\u{1}", all(0x01)),
+    ];
+    for (n, (key, id)) in (0..).zip(owners) {
+        let mut record = record_of(key, n);
+        record.session.id = id;
+        fixture.create(&record, at(0)).await;
+    }
+
+    for (key, id) in owners {
+        let why = "user and id are kept apart";
+        fixture.expect_list(&user(key), &[id], at(0), why).await;
+        assert_eq!(
+            fixture.delete_user(&user(key), &[]).await,
+            1,
+            "{why}: {key:?} has one session"
+        );
+        fixture.expect_list(&user(key), &[], at(0), why).await;
+    }
+}
+
+/// A list holds all sessions of a user, be they many.
+pub async fn list_holds_many_sessions(fixture: &Fixture) {
+    fill(fixture, &records(0..300), at(0)).await;
+    fixture.create(&record_of("ann2", 300), at(0)).await;
+
+    let why = "a list holds all live sessions of the user";
+    fixture.expect_list(&ann(), &ids(0..300), at(0), why).await;
+}
+
+/// After every operation list and fetch tell the same.
+pub async fn list_agrees_with_fetch_after_every_operation(fixture: &Fixture) {
+    let mut all = records(1..=8);
+    all.push(ending_at(9, at(30)));
+    let agreed = async |now, done: &str| {
+        let why = format!("list and fetch agree after {done}");
+        fixture.expect_agreement(&all, at(now), &why).await;
+    };
+
+    fixture.create(&all[0], at(0)).await;
+    agreed(0, "a create").await;
+    fixture.create_with(&record(2), replacing(1), at(0)).await;
+    agreed(0, "a replacement").await;
+    for n in [3, 4, 5] {
+        fixture.create(&record(n), at(0)).await;
+    }
+    let two = limited(2, LimitPolicy::EvictOldest);
+    fixture.create_with(&record(6), two, at(0)).await;
+    agreed(0, "an eviction").await;
+    for change in changes() {
+        fixture.update(id(6), change, at(10)).await;
+        agreed(10, "an update").await;
+    }
+    fixture.delete(id(6), Some(&ann())).await;
+    agreed(10, "a delete").await;
+    for record in [&all[6], &all[7], &all[8]] {
+        fixture.create(record, at(10)).await;
+    }
+    fixture.delete_user(&ann(), &ids([7, 9])).await;
+    agreed(10, "a delete of the user").await;
+    agreed(30, "an expiry").await;
+    fixture.prune_all(at(30), 1).await;
+    agreed(30, "a prune").await;
+    only(fixture, &all[6]).await;
+}
+
+fn changes() -> Vec<Change> {
+    let mut shorter = Change::default();
+    shorter.expires_at = Some(at(20));
+    let mut longer = Change::default();
+    longer.expires_at = Some(at(90));
+    vec![
+        Change::default(),
+        Change::touch(at(10)),
+        Change::meta(entries(&[("a", 1)])),
+        Change::renew(hash(6), hash(7)),
+        shorter,
+        longer,
+    ]
+}
+
+async fn only(fixture: &Fixture, record: &Record) {
+    let why = "one session was neither ended nor did it expire";
+    let session = &record.session;
+    fixture
+        .expect_list(&session.user_key, &[session.id], at(30), why)
+        .await;
+}

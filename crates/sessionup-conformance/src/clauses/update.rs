@@ -1,0 +1,245 @@
+//! A live session is changed.
+
+use sessionup_core::{Agent, Change, Client, Record, Session};
+
+use crate::Fixture;
+use crate::sample::{
+    DAY, ann, at, ending_at, entries, hash, id, idling, ids, ms, record, record_of, record_with,
+};
+
+/// An update returns the record as it is afterwards, and so do fetch and list.
+pub async fn update_returns_the_record_as_it_is_afterwards(fixture: &Fixture) {
+    let before = record_with(1, |session| {
+        session.idle_timeout = Some(ms(1_000));
+        session.meta.merge(&entries(&[("kept", 1)])).unwrap();
+    });
+    fixture.create(&before, at(0)).await;
+
+    let change = change_of_everything();
+    let after = changed(fixture, &before, change, 10).await;
+
+    let Session {
+        id,
+        user_key,
+        created_at,
+        idle_timeout,
+        ..
+    } = &before.session;
+    let kept = &after.session;
+    assert_eq!(
+        (
+            &kept.id,
+            &kept.user_key,
+            &kept.created_at,
+            &kept.idle_timeout
+        ),
+        (id, user_key, created_at, idle_timeout),
+        "an update changes neither id nor user, creation or idle timeout"
+    );
+}
+
+/// What a change does not name stays.
+pub async fn update_keeps_what_it_does_not_name(fixture: &Fixture) {
+    let mut current = record_with(1, |session| {
+        session.idle_timeout = Some(ms(1_000));
+        session.client = Client::new("192.0.2.1".parse().ok(), Agent::new("Linux", "Firefox"));
+        session.meta.merge(&entries(&[("kept", 1)])).unwrap();
+    });
+    fixture.create(&current, at(0)).await;
+
+    let all = change_of_everything();
+    let mut client = Change::default();
+    client.client = all.client;
+    let mut deadline = Change::default();
+    deadline.expires_at = all.expires_at;
+    let changes = [
+        Change::default(),
+        client,
+        deadline,
+        Change::touch(at(5)),
+        Change::meta(all.meta),
+        Change::renew(hash(1), hash(2)),
+    ];
+    for change in changes {
+        current = changed(fixture, &current, change, 10).await;
+    }
+}
+
+/// An update of one session leaves the others alone.
+pub async fn update_leaves_other_sessions_alone(fixture: &Fixture) {
+    let others = [record(1), record(3), record_of("bob", 4)];
+    for other in others.iter().chain([&record(2)]) {
+        fixture.create(other, at(0)).await;
+    }
+
+    let mut change = change_of_everything();
+    change.secret = Change::renew(hash(2), hash(9)).secret;
+    changed(fixture, &record(2), change, 10).await;
+
+    for other in &others {
+        let why = "an update changes one session";
+        fixture.expect_there(other, at(10), why).await;
+    }
+}
+
+/// A touch that was answered is seen by every read that starts later.
+pub async fn touch_is_seen_by_the_next_read(fixture: &Fixture) {
+    let mut current = record(1);
+    fixture.create(&current, at(0)).await;
+
+    for seen in 1..=20 {
+        current = changed(fixture, &current, Change::touch(at(seen)), seen).await;
+    }
+}
+
+/// The moment of the latest use only moves forward.
+pub async fn last_seen_never_moves_back(fixture: &Fixture) {
+    let current = record_with(1, |session| session.last_seen_at = at(50));
+    fixture.create(&current, at(50)).await;
+
+    for earlier in [49, 0, -DAY] {
+        let touched = fixture
+            .update(id(1), Change::touch(at(earlier)), at(60))
+            .await;
+        assert_eq!(
+            touched.as_deref(),
+            Some(&current),
+            "a touch of an earlier moment changes nothing"
+        );
+        let why = "last_seen_at only moves forward";
+        fixture.expect_there(&current, at(60), why).await;
+    }
+
+    let mut late = Change::meta(entries(&[("a", 1)]));
+    late.last_seen_at = Some(at(49));
+    changed(fixture, &current, late, 60).await;
+}
+
+/// A touch moves the idle deadline.
+pub async fn touch_moves_the_idle_deadline(fixture: &Fixture) {
+    let mut current = idling(1, ms(100));
+    fixture.create(&current, at(0)).await;
+
+    for seen in [99, 198, 200] {
+        current = changed(fixture, &current, Change::touch(at(seen)), seen).await;
+    }
+
+    let why = "a session is live for its idle timeout after the latest use";
+    fixture.expect_there(&current, at(299), why).await;
+    fixture.expect_gone(&current, at(300), why).await;
+}
+
+/// No touch moves the absolute deadline.
+pub async fn touch_never_moves_the_absolute_deadline(fixture: &Fixture) {
+    let mut current = record_with(1, |session| {
+        session.expires_at = at(150);
+        session.idle_timeout = Some(ms(100));
+    });
+    fixture.create(&current, at(0)).await;
+
+    for (now, seen) in [(99, 99), (149, 149), (149, 1_000)] {
+        current = changed(fixture, &current, Change::touch(at(seen)), now).await;
+    }
+
+    let why = "no activity moves the absolute deadline";
+    fixture.expect_gone(&current, at(150), why).await;
+}
+
+/// A later deadline counts from now on, in every operation.
+pub async fn later_deadline_is_respected(fixture: &Fixture) {
+    let before = ending_at(1, at(100));
+    fixture.create(&before, at(0)).await;
+
+    let after = changed(fixture, &before, deadline_at(200), 99).await;
+
+    let why = "the later deadline is the one that counts";
+    assert_eq!(fixture.prune_all(at(150), 10).await, 0, "{why} to prune");
+    fixture.expect_there(&after, at(199), why).await;
+    fixture.expect_gone(&after, at(200), why).await;
+    assert_eq!(fixture.prune_all(at(200), 10).await, 1, "{why} to prune");
+}
+
+/// An earlier deadline counts from now on, in every operation.
+pub async fn earlier_deadline_is_respected(fixture: &Fixture) {
+    let before = ending_at(1, at(DAY));
+    fixture.create(&before, at(0)).await;
+
+    let after = changed(fixture, &before, deadline_at(100), 50).await;
+
+    let why = "the earlier deadline is the one that counts";
+    assert_eq!(fixture.prune_all(at(99), 10).await, 0, "{why} to prune");
+    fixture.expect_there(&after, at(99), why).await;
+    fixture.expect_gone(&after, at(100), why).await;
+    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "{why} to prune");
+}
+
+/// A deadline that has passed ends the session; the update itself still returns it.
+pub async fn past_deadline_ends_the_session(fixture: &Fixture) {
+    let before = record(1);
+    fixture.create(&before, at(0)).await;
+
+    let ended = fixture.update(id(1), deadline_at(40), at(50)).await;
+
+    let expected = deadline_at(40).apply(&before).unwrap();
+    assert_eq!(
+        ended.as_deref(),
+        expected.as_ref(),
+        "an update of a live session returns the record as it is afterwards"
+    );
+    let why = "the session has expired";
+    fixture.expect_gone(&before, at(50), why).await;
+    let revived = fixture.update(id(1), deadline_at(1_000), at(50)).await;
+    assert_eq!(revived, None, "{why}, so nothing is there to update");
+}
+
+/// A renewal swaps the secret hash and keeps id, creation, deadline and meta.
+pub async fn renew_swaps_the_hash_and_keeps_the_rest(fixture: &Fixture) {
+    let mut current = record_with(1, |session| {
+        session.meta.merge(&entries(&[("kept", 1)])).unwrap();
+    });
+    fixture.create(&current, at(0)).await;
+
+    for n in 1..=3 {
+        let renew = Change::renew(hash(n), hash(n + 1));
+        let renewed = changed(fixture, &current, renew, 10).await;
+        assert_eq!(
+            renewed.session, current.session,
+            "a renewal changes nothing but the hash"
+        );
+        assert!(renewed.secret_hash == hash(n + 1), "the new hash is held");
+        current = renewed;
+    }
+    let why = "a renewed session keeps its id";
+    fixture.expect_list(&ann(), &ids([1]), at(10), why).await;
+}
+
+/// Carries a change out and expects the outcome of [`Change::apply`] in the answer, in fetch and in
+/// list.
+async fn changed(fixture: &Fixture, before: &Record, change: Change, now: i64) -> Record {
+    let expected = change.apply(before).unwrap().unwrap();
+    let answer = fixture.update(before.session.id, change, at(now)).await;
+    assert_eq!(
+        answer.as_deref(),
+        Some(&expected),
+        "an update of a live session returns the record as it is afterwards"
+    );
+    let why = "what update returned is what is kept";
+    fixture.expect_there(&expected, at(now), why).await;
+    expected
+}
+
+fn deadline_at(millis: i64) -> Change {
+    let mut change = Change::default();
+    change.expires_at = Some(at(millis));
+    change
+}
+
+/// A change of Ann's first session that names everything.
+fn change_of_everything() -> Change {
+    let mut change = Change::renew(hash(1), hash(2));
+    change.client = Some(Client::new("::1".parse().ok(), Agent::new("iOS", "Safari")));
+    change.expires_at = Some(at(5_000));
+    change.last_seen_at = Some(at(10));
+    change.meta = entries(&[("new", 2)]);
+    change
+}

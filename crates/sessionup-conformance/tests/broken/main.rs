@@ -1,0 +1,226 @@
+//! Does the suite bite? Stores with one defect each, and the clauses that must catch them.
+
+#![expect(clippy::unwrap_used, reason = "a defect may fail loudly")]
+
+mod create;
+mod defect;
+mod delete;
+mod futures;
+mod limit;
+mod prune;
+mod read;
+mod update;
+
+use sessionup_conformance::CLAUSES;
+
+use defect::{Right, failed_clauses};
+
+/// One test for each defect: the clauses that are meant for it fail. And a list of these clauses.
+macro_rules! caught {
+    ($($module:ident :: $defect:ident by $($clause:ident),+;)*) => {
+        const BITING: &[&str] = &[$($(stringify!($clause)),+),*];
+
+        #[expect(non_snake_case, reason = "named for the defects")]
+        mod caught {
+            $(
+                #[test]
+                fn $defect() {
+                    let failed = super::failed_clauses::<super::$module::$defect>();
+                    $(
+                        assert!(
+                            failed.contains(&stringify!($clause)),
+                            "{} lets it pass, only these do not: {failed:?}",
+                            stringify!($clause)
+                        );
+                    )+
+                }
+            )*
+        }
+    };
+}
+
+#[test]
+fn every_clause_is_meant_for_a_defect() {
+    let toothless: Vec<_> = CLAUSES
+        .iter()
+        .map(|clause| clause.name)
+        .filter(|name| !BITING.contains(name))
+        .collect();
+    assert_eq!(toothless, Vec::<&str>::new());
+}
+
+#[test]
+fn store_without_defect_fails_no_clause() {
+    assert_eq!(failed_clauses::<Right>(), Vec::<&str>::new());
+}
+
+caught! {
+    create::ChecksThenInserts by creates_of_one_id_succeed_once;
+    create::CutsTimesToSeconds by create_keeps_times;
+    create::DropsClient by create_keeps_every_field;
+    create::DropsMeta by create_keeps_meta;
+    create::IgnoresReplaces by create_ends_the_replaced_session;
+    create::MixesUpNeighbours by
+        create_keeps_ids_of_any_bytes_apart,
+        fetch_of_an_unknown_id_is_none;
+    create::NeedsTheReplaced by create_replacing_an_absent_session_is_no_error;
+    create::OverwritesExpired by create_refuses_the_id_of_an_expired_session;
+    create::OverwritesForeign by create_refuses_the_id_of_another_users_session;
+    create::ReplacesInTwoSteps by
+        replacement_is_never_seen_by_halves,
+        dropped_create_is_whole_or_nothing;
+    create::ReplacesItself by create_replacing_its_own_id_is_a_duplicate;
+    create::ReplacesOwnOnly by create_ends_the_replaced_session_of_another_user;
+    create::ReplacesThoughRefused by
+        refused_create_leaves_the_replaced_session_alive,
+        refused_duplicate_leaves_the_replaced_session_alone;
+    create::SaysItReplaced by session_is_replaced_once;
+    create::StopsAtZero by create_keeps_hashes_of_any_bytes;
+    create::Upserts by create_refuses_a_taken_id;
+
+    limit::ChecksLimitThenInserts by
+        limit_is_exact_when_it_refuses,
+        limit_is_exact_when_the_oldest_gives_way,
+        limit_is_exact_when_the_least_recently_seen_gives_way;
+    limit::CountsByPrefix by limit_does_not_count_other_users;
+    limit::CountsExpired by limit_does_not_count_expired_sessions;
+    limit::CountsReplaced by limit_does_not_count_the_replaced_session;
+    limit::EvictsForDuplicates by refused_duplicate_evicts_nobody;
+    limit::EvictsOne by lowered_limit_evicts_several;
+    limit::EvictsSilently by limit_evicts_the_oldest;
+    limit::EvictsTheNewest by limit_evicts_the_oldest;
+    limit::EvictsTheOldestAlways by limit_evicts_the_least_recently_seen;
+    limit::EvictsTiesInReverse by limit_breaks_ties_by_creation_then_id;
+    limit::IgnoresLimit by
+        limit_refuses_where_the_policy_says_so,
+        evicted_session_is_gone;
+    limit::LeavesNoRoom by limit_with_room_left_ends_no_session;
+
+    read::FetchesAtTheDeadline by session_is_live_until_its_absolute_deadline;
+    read::FetchesExpired by
+        session_is_live_until_its_absolute_deadline,
+        session_is_live_until_its_idle_deadline;
+    read::ForgetsIdleTimeout by
+        session_is_live_until_its_idle_deadline,
+        earlier_deadline_ends_the_session;
+    read::ListsAtMostHundred by list_holds_many_sessions;
+    read::ListsById by
+        list_is_oldest_first,
+        answers_are_those_of_the_reference;
+    read::ListsByLastUse by list_order_is_not_changed_by_use;
+    read::ListsByPrefix by
+        list_holds_exactly_this_user,
+        users_and_ids_are_not_run_together,
+        users_at_once_keep_their_own;
+    read::ListsDeleted by delete_ends_the_session;
+    read::ListsExpired by list_leaves_out_expired_sessions;
+    read::ListsInAnyCase by
+        list_holds_exactly_this_user,
+        list_of_an_unknown_user_is_empty;
+    read::ListsStale by
+        touch_is_seen_by_the_next_read,
+        list_agrees_with_fetch_after_every_operation;
+    read::ListsTiesInReverse by list_breaks_ties_by_id;
+    read::ListsUpToTheExpired by expired_session_hides_no_other;
+    read::WrapsAround by far_deadline_does_not_overflow;
+
+    update::AnswersTheFormerRecord by update_returns_the_record_as_it_is_afterwards;
+    update::ChangesTheOthersToo by update_leaves_other_sessions_alone;
+    update::ChangesWhatItRefuses by meta_out_of_bounds_changes_nothing;
+    update::ExtendsTheDeadline by touch_never_moves_the_absolute_deadline;
+    update::ForgetsTouches by
+        touch_is_seen_by_the_next_read,
+        touch_moves_the_idle_deadline,
+        dropped_touch_is_whole_or_nothing;
+    update::IgnoresClient by update_keeps_what_it_does_not_name;
+    update::IgnoresStaleHash by
+        renew_from_a_stale_hash_changes_nothing,
+        renew_of_the_former_session_leaves_the_new_one_alone;
+    update::Inserts by update_of_an_absent_session_makes_nothing;
+    update::KeepsRemovedEntries by meta_entries_are_removed_by_name;
+    update::MergesValues by meta_values_are_replaced_as_a_whole;
+    update::MovesLastSeenBack by last_seen_never_moves_back;
+    update::ReachesExpired by
+        update_of_an_expired_session_changes_nothing,
+        update_of_an_idle_session_changes_nothing,
+        past_deadline_ends_the_session,
+        refused_update_leaves_the_session_to_prune;
+    update::ReadsThenUpserts by
+        deleted_session_never_comes_back,
+        session_of_a_deleted_user_never_comes_back,
+        replaced_session_never_comes_back;
+    update::ReadsThenWrites by
+        changes_of_different_entries_all_survive,
+        latest_of_touches_at_once_counts,
+        one_of_renewals_at_once_is_made;
+    update::RenewsTheDeadline by renew_swaps_the_hash_and_keeps_the_rest;
+    update::ReplacesMeta by meta_entries_are_merged_by_name;
+    update::Revives by
+        update_after_delete_does_not_revive,
+        update_after_delete_user_does_not_revive,
+        update_after_replacement_does_not_revive,
+        update_after_eviction_does_not_revive,
+        update_after_prune_does_not_revive;
+    update::StaleRenewalChangesTheRest by renew_from_a_stale_hash_changes_nothing;
+    update::WritesOneByOne by
+        update_is_never_seen_by_halves,
+        dropped_update_is_whole_or_nothing,
+        meta_may_reach_its_bounds;
+
+    delete::ChecksThenDeletes by
+        session_is_deleted_once,
+        session_is_deleted_or_replaced;
+    delete::CountsThenDeletes by delete_user_ends_what_was_made_before;
+    delete::DeletesByPrefix by
+        delete_user_deletes_exactly_this_user,
+        delete_user_without_sessions_deletes_none;
+    delete::DeletesLike by delete_user_takes_any_character;
+    delete::DeletesLiveOnly by
+        delete_reaches_expired_sessions,
+        delete_user_reaches_expired_sessions;
+    delete::DeletesOneByOne by
+        delete_user_is_never_seen_by_halves,
+        dropped_delete_user_is_whole_or_nothing;
+    delete::DeletesPart by delete_user_deletes_all_sessions;
+    delete::HidesThenDeletes by dropped_delete_is_whole_or_nothing;
+    delete::IgnoresExcept by delete_user_keeps_the_excepted;
+    delete::IgnoresOwner by delete_by_another_user_leaves_the_session_alone;
+    delete::KeepsAllIfExcepting by delete_user_keeps_the_excepted;
+    delete::KeepsTombstones by user_may_return_after_delete_user;
+    delete::RefusesOwners by delete_by_its_owner_ends_the_session;
+    delete::SaysItDeleted by
+        second_delete_deletes_nothing,
+        delete_of_an_absent_session_deletes_nothing;
+    delete::SubtractsExceptions by delete_user_takes_any_exceptions;
+
+    prune::BoundsAreSigned by prune_takes_any_bound;
+    prune::ForgetsMore by
+        prune_stops_at_its_bound,
+        prune_in_batches_comes_to_an_end;
+    prune::GoesByTheFirstDeadline by
+        prune_keeps_a_touched_session,
+        prune_goes_by_the_present_deadline,
+        earlier_deadline_is_respected,
+        later_deadline_is_respected;
+    prune::IgnoresBound by prune_stops_at_its_bound;
+    prune::LeavesDeadlinesFiled by
+        deleted_id_may_be_created_again,
+        pruned_id_may_be_created_again;
+    prune::NeverEnds by prune_in_batches_comes_to_an_end;
+    prune::PrunesEarly by prune_deletes_from_the_deadline_on;
+    prune::PrunesLate by prune_deletes_from_the_deadline_on;
+    prune::PrunesMoreThanItSays by prune_stops_at_its_bound;
+    prune::PrunesOneOfNone by prune_of_none_deletes_none;
+    prune::PrunesTheLive by
+        prune_deletes_exactly_the_expired,
+        dropped_prune_is_harmless;
+    prune::ScansThenDeletes by
+        touched_session_survives_a_prune_at_once,
+        record_is_pruned_once;
+    prune::StopsAtTheTouched by prune_reaches_past_touched_sessions;
+
+    futures::ActsUnpolled by unpolled_operations_do_nothing;
+    futures::KeepsThePlaceOfTheDropped by dropped_reads_change_nothing;
+    futures::NeedsARuntime by operations_run_outside_a_runtime;
+    futures::StaysOnItsThread by operations_may_change_threads;
+}

@@ -1,0 +1,172 @@
+//! What may be wrong with fetch and list.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use crate::defect::prelude::*;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+defect!(
+    /// Takes a session for live at its deadline.
+    FetchesAtTheDeadline {
+        fetch(self, inner, id, now) {
+            inner.fetch(id, now.saturating_sub(MILLISECOND)).await
+        }
+    }
+);
+
+defect!(
+    /// Finds what was not pruned yet.
+    FetchesExpired {
+        fetch(self, inner, id, _now) {
+            lying(inner, id).await
+        }
+    }
+);
+
+defect!(
+    /// Looks at the absolute deadline only.
+    ForgetsIdleTimeout {
+        fetch(self, inner, id, now) {
+            let found = lying(inner, id).await?;
+            Ok(found.filter(|record| now < record.session.expires_at))
+        }
+    }
+);
+
+defect!(
+    /// Lists one page.
+    ListsAtMostHundred {
+        list(self, inner, user, now) {
+            let mut list = inner.list(user, now).await?;
+            list.truncate(100);
+            Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Lists in the order of ids.
+    ListsById {
+        list(self, inner, user, now) {
+            let mut list = inner.list(user, now).await?;
+            list.sort_by_key(|record| record.session.id);
+            Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Lists first what was used last.
+    ListsByLastUse {
+        list(self, inner, user, now) {
+            let mut list = inner.list(user, now).await?;
+            list.sort_by_key(|record| Reverse(record.session.last_seen_at));
+            Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Lists the users whose keys begin alike.
+    ListsByPrefix(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        list(self, inner, user, now) {
+            let alike = |key: &UserKey| key.as_str().starts_with(user.as_str());
+            self.0.list(inner, alike, now).await
+        }
+    }
+);
+
+defect!(
+    /// Keeps deleted sessions in its index.
+    ListsDeleted(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        list(self, _inner, user, now) {
+            let live = |record: &Record| {
+                record.session.user_key == *user && record.session.is_live(now)
+            };
+            Ok(self.0.filter(live).into_iter().map(Arc::new).collect())
+        }
+    }
+);
+
+defect!(
+    /// Lists what was not pruned yet.
+    ListsExpired {
+        list(self, inner, user, _now) {
+            inner.list(user, BEFORE_ALL).await
+        }
+    }
+);
+
+defect!(
+    /// Lists the users whose keys differ in case only.
+    ListsInAnyCase(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        list(self, inner, user, now) {
+            let alike = |key: &UserKey| key.as_str().eq_ignore_ascii_case(user.as_str());
+            self.0.list(inner, alike, now).await
+        }
+    }
+);
+
+defect!(
+    /// Lists sessions as they were created.
+    ListsStale(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        list(self, inner, user, now) {
+            let list = inner.list(user, now).await?;
+            let stale = |record: &Arc<Record>| self.0.get(record.session.id).map(Arc::new);
+            Ok(list.iter().filter_map(stale).collect())
+        }
+    }
+);
+
+defect!(
+    /// Lists sessions made at once in the wrong order.
+    ListsTiesInReverse {
+        list(self, inner, user, now) {
+            let mut list = inner.list(user, now).await?;
+            list.sort_by_key(|record| (record.session.created_at, Reverse(record.session.id)));
+            Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Stops listing at the first session that has expired.
+    ListsUpToTheExpired {
+        list(self, inner, user, now) {
+            let mut list = inner.list(user, BEFORE_ALL).await?;
+            let live = list.iter().take_while(|record| record.session.is_live(now));
+            list.truncate(live.count());
+            Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Adds up times that are beyond all time.
+    WrapsAround {
+        fetch(self, inner, id, now) {
+            let found = inner.fetch(id, now).await?;
+            Ok(found.filter(|record| {
+                let session = &record.session;
+                let idle = session.idle_timeout.unwrap_or_default().as_millis();
+                let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+                let deadline = session.last_seen_at.as_millis().wrapping_add(idle);
+                session.idle_timeout.is_none() || now.as_millis() < deadline
+            }))
+        }
+    }
+);

@@ -1,0 +1,14 @@
+//! The store that forgets keeps the contract, directly and as a shared object.
+
+use sessionup_conformance::Fixture;
+use sessionup_core::{MemoryStore, StoreExt};
+
+mod plain {
+    use super::*;
+    sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new()));
+}
+
+mod shared {
+    use super::*;
+    sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new().into_dyn()));
+}

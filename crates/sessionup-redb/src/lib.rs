@@ -1,1 +1,40 @@
-//! The store.
+//! The embedded durable store of sessionup: sessions in one redb file, with no server to run.
+//!
+//! ```
+//! use sessionup_core::Manager;
+//! use sessionup_redb::RedbStore;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("sessions.redb");
+//! let sessions = Manager::builder(RedbStore::open(path)?).build()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - **Durable.** Success is reported after the disk's. All that is waiting is written with one
+//!   commit, so many logins at once cost about as much as one.
+//! - **One file**, or a few tables in a file that the application has open: [`RedbStore::open`],
+//!   [`RedbStore::new`]. One process at a time has a file open; the next one waits a while for it.
+//! - **No runtime.** Work is done by threads of the store's own; its futures run anywhere, and
+//!   nothing blocks the thread that polls them.
+//!
+//! Backups: copy the file while no process has it open.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+mod builder;
+mod database;
+mod doubt;
+mod error;
+mod file;
+mod queue;
+mod reader;
+mod record;
+mod schema;
+mod shared;
+mod store;
+mod touches;
+mod writer;
+
+pub use builder::RedbStoreBuilder;
+pub use error::OpenError;
+pub use store::RedbStore;

@@ -1,0 +1,220 @@
+//! How a store is opened.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::{Database, DatabaseError};
+use sessionup_core::{Clock, SystemClock};
+
+use crate::error::OpenError;
+use crate::file::DatabaseFile;
+use crate::schema::Schema;
+use crate::shared::{Claim, Opener, Shared, Source};
+use crate::store::RedbStore;
+use crate::touches::Touches;
+
+/// How a [`RedbStore`] is opened. Made by [`RedbStore::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sessionup_redb::RedbStore;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("sessions.redb");
+/// let store = RedbStore::builder()
+///     .bucket("logins")
+///     .cleanup_interval(Duration::from_secs(10))
+///     .open(path)?;
+/// # drop(store);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RedbStoreBuilder {
+    pub(crate) settings: Settings,
+    bucket: String,
+    lock_wait: Duration,
+    cache_bytes: usize,
+}
+
+/// What the threads of a store need to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) cleanup_interval: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queue: NonZeroUsize,
+    pub(crate) readers: NonZeroUsize,
+    pub(crate) touch_delay: Duration,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const QUEUE: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+const READERS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+impl RedbStoreBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            settings: Settings {
+                cleanup_interval: MINUTE,
+                clock: Arc::new(SystemClock::default()),
+                queue: QUEUE,
+                readers: READERS,
+                touch_delay: Duration::from_secs(1),
+            },
+            bucket: "sessions".to_owned(),
+            lock_wait: Duration::from_secs(5),
+            cache_bytes: 256 * 1024 * 1024,
+        }
+    }
+
+    /// Names the store within its database: 1 to 128 bytes without control characters.
+    ///
+    /// Stores with different buckets share a database and see nothing of each other. Defaults to
+    /// `sessions`.
+    #[must_use]
+    pub fn bucket(mut self, bucket: impl Into<String>) -> Self {
+        self.bucket = bucket.into();
+        self
+    }
+
+    /// Deletes expired records each so often: at least a millisecond, or zero for never.
+    ///
+    /// Expired sessions are refused whether or not they are deleted; this gives back their room.
+    /// Defaults to a minute.
+    #[must_use]
+    pub fn cleanup_interval(mut self, interval: Duration) -> Self {
+        self.settings.cleanup_interval = interval;
+        self
+    }
+
+    /// Takes the cleanup's time from elsewhere. Nothing else in a store reads a clock.
+    ///
+    /// Defaults to [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Arc::new(clock);
+        self
+    }
+
+    /// Waits so long for a file that another process has open.
+    ///
+    /// So that a new process can take over from one that is ending. For
+    /// [`open`](RedbStoreBuilder::open) alone. Defaults to 5 seconds.
+    #[must_use]
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.lock_wait = wait;
+        self
+    }
+
+    /// Bounds redb's cache of pages, in bytes.
+    ///
+    /// Memory is taken as it is used. For [`open`](RedbStoreBuilder::open) alone. Defaults to
+    /// 256 MiB.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Lets so many operations wait for the writer, and so many for the readers.
+    ///
+    /// One more is [`StoreError::Overloaded`](sessionup_core::StoreError::Overloaded) at once;
+    /// revocations have a quarter more room. Defaults to 4,096.
+    #[must_use]
+    pub fn queue(mut self, capacity: NonZeroUsize) -> Self {
+        self.settings.queue = capacity;
+        self
+    }
+
+    /// Reads with so many threads. Defaults to 4.
+    #[must_use]
+    pub fn readers(mut self, readers: NonZeroUsize) -> Self {
+        self.settings.readers = readers;
+        self
+    }
+
+    /// Keeps uses of sessions in memory for so long before they are written together.
+    ///
+    /// A crash loses at most these, which can only shorten a session with an idle timeout. Defaults
+    /// to a second.
+    #[must_use]
+    pub fn touch_delay(mut self, delay: Duration) -> Self {
+        self.settings.touch_delay = delay;
+        self
+    }
+
+    /// Opens a store in a file of its own, which is made if it is not there.
+    ///
+    /// See [`RedbStore::open`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], by what to do about it.
+    pub fn open(self, path: impl Into<PathBuf>) -> Result<RedbStore, OpenError> {
+        let schema = self.checked()?;
+        let file = DatabaseFile {
+            path: path.into(),
+            lock_wait: self.lock_wait,
+            cache_bytes: self.cache_bytes,
+        };
+        let database = file.open()?;
+        schema.prepare(&database)?;
+        let opener: Opener = Box::new(move || file.reopen());
+        self.start(schema, Source::Owned(database, opener))
+    }
+
+    /// Opens a store in a database of the application's.
+    ///
+    /// See [`RedbStore::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], by what to do about it.
+    pub fn on(self, database: Arc<Database>) -> Result<RedbStore, OpenError> {
+        let schema = self.checked()?;
+        let claim = Claim::new(database, schema.bucket())?;
+        schema.prepare(claim.database())?;
+        self.start(schema, Source::Borrowed(claim))
+    }
+
+    /// Opens a store in a database of its own that a closure opens.
+    ///
+    /// For databases that do not lie in a file, or are opened with settings of redb's. The closure
+    /// is called again after an input or output error, when the former database is closed, and must
+    /// then open the same one; it is called from a thread of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], by what to do about it; [`OpenError::Opener`] if the closure fails.
+    pub fn open_with(
+        self,
+        opener: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
+    ) -> Result<RedbStore, OpenError> {
+        let schema = self.checked()?;
+        let opener: Opener = Box::new(move || {
+            opener().map_err(|error| OpenError::Opener {
+                source: Arc::new(error),
+            })
+        });
+        let database = opener()?;
+        schema.prepare(&database)?;
+        self.start(schema, Source::Owned(database, opener))
+    }
+
+    /// Checks what can be checked before anything is opened.
+    fn checked(&self) -> Result<Schema, OpenError> {
+        let interval = self.settings.cleanup_interval;
+        if !interval.is_zero() && interval < Duration::from_millis(1) {
+            return Err(OpenError::InvalidInterval { interval });
+        }
+        Schema::new(self.bucket.clone())
+    }
+
+    fn start(self, schema: Schema, source: Source) -> Result<RedbStore, OpenError> {
+        let Self { settings, .. } = self;
+        let touches = Touches::new(settings.touch_delay, Touches::CAPACITY);
+        let shared = Shared::new(schema, source, touches, settings.queue);
+        RedbStore::start(Arc::new(shared), &settings)
+    }
+}

@@ -1,0 +1,46 @@
+//! Sessions that may or may not be gone.
+//!
+//! When a commit fails, nobody knows whether it happened. Until that is settled, the sessions that
+//! it would have ended are refused from memory.
+
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use sessionup_core::SessionId;
+
+#[derive(Debug, Default)]
+pub(crate) struct Doubts(RwLock<HashSet<SessionId>>);
+
+impl Doubts {
+    pub(crate) fn add(&self, ids: impl IntoIterator<Item = SessionId>) {
+        self.write().extend(ids);
+    }
+
+    pub(crate) fn contains(&self, id: SessionId) -> bool {
+        self.read().contains(&id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().is_empty()
+    }
+
+    pub(crate) fn all(&self) -> Vec<SessionId> {
+        self.read().iter().copied().collect()
+    }
+
+    /// Forgets sessions that are durably gone.
+    pub(crate) fn settle(&self, ids: &[SessionId]) {
+        let mut doubts = self.write();
+        for id in ids {
+            doubts.remove(id);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashSet<SessionId>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashSet<SessionId>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,299 @@
+//! What can go wrong: opening a store, and what redb reports, by what it means to a caller.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessionup_core::StoreError;
+use sessionup_core::store::Cause;
+
+/// Why a store did not open.
+///
+/// The text names this layer only; the error beneath it is the
+/// [`source`](std::error::Error::source).
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another store of this process has this bucket of this database. Share that one: clones are
+    /// handles on the same store.
+    #[error("bucket {bucket:?} of this database is open already, clone its store instead")]
+    BucketInUse {
+        /// The bucket.
+        bucket: String,
+    },
+    /// The file is a redb database and cannot be read. It is left as it is: restore a backup, or
+    /// move it away to start anew, which logs everybody out.
+    #[error("session database is damaged, restore it from a backup or move it away")]
+    Damaged {
+        /// What is wrong with it.
+        #[source]
+        source: Cause,
+    },
+    /// The directory of the file is not there. Make it.
+    #[error("directory of session file {} does not exist, create it first", path.display())]
+    DirectoryMissing {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The database has a table of the bucket's name that is not this library's. Choose another
+    /// bucket.
+    #[error("table {table:?} is not one of a session store, choose another bucket")]
+    ForeignTable {
+        /// The name of the table.
+        table: String,
+    },
+    /// The file is open elsewhere, in this process or in another one, and was not given free in
+    /// time. Stop the other one, or wait longer.
+    #[error(
+        "session file {} is in use and was not free within {waited:?}, stop the other process",
+        path.display()
+    )]
+    InUse {
+        /// The path of the file.
+        path: PathBuf,
+        /// How long was waited for it.
+        waited: Duration,
+    },
+    /// The name of the bucket is empty, longer than [`OpenError::MAX_BUCKET_BYTES`] or contains
+    /// control characters.
+    #[error("bucket {bucket:?} is no name: 1 to 128 bytes without control characters are allowed")]
+    InvalidBucket {
+        /// The name.
+        bucket: String,
+    },
+    /// The interval of the cleanup is not zero and below a millisecond.
+    #[error("cleanup interval {interval:?} is too short: a millisecond, or zero for no cleanup")]
+    InvalidInterval {
+        /// The interval.
+        interval: Duration,
+    },
+    /// Reading or writing failed.
+    #[error("session database could not be read or written")]
+    Io {
+        /// The error of the operating system or of the database.
+        #[source]
+        source: Cause,
+    },
+    /// A later version of this library wrote the bucket. Update this program.
+    #[error("session store has format {found}, this program knows up to {supported}, update it")]
+    NewerFormat {
+        /// The format of the bucket.
+        found: u64,
+        /// The latest format that this program knows.
+        supported: u64,
+    },
+    /// Something else is at the path: a file that is no redb database, or no file at all. It is
+    /// left as it is. Choose another path.
+    #[error("{} is not a redb database, choose another path", path.display())]
+    NotADatabase {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is of an early version of redb. Upgrade it with redb 2.6 or 3.
+    #[error("session file {} has redb's old format {found}, upgrade it with redb 2.6", path.display())]
+    OldFormat {
+        /// The path of the file.
+        path: PathBuf,
+        /// Its format.
+        found: u8,
+    },
+    /// The closure that opens the database failed.
+    #[error("session database could not be opened")]
+    Opener {
+        /// Its error.
+        #[source]
+        source: Cause,
+    },
+    /// This process may not open or create the file. Change its owner or mode, or those of its
+    /// directory.
+    #[error("no permission to open session file {} for reading and writing", path.display())]
+    PermissionDenied {
+        /// The path of the file.
+        path: PathBuf,
+        /// The operating system's error.
+        #[source]
+        source: Cause,
+    },
+    /// The file lies on a file system that is read-only. Choose another path.
+    #[error("session file {} is on a read-only file system, choose another path", path.display())]
+    ReadOnly {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The operating system gave no thread.
+    #[error("no thread for the session store")]
+    Thread {
+        /// The operating system's error.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl OpenError {
+    /// Most bytes of a bucket's name.
+    pub const MAX_BUCKET_BYTES: usize = 128;
+
+    /// What a failed access to a path means.
+    pub(crate) fn of_path(path: PathBuf, error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::DirectoryMissing { path },
+            ErrorKind::PermissionDenied => Self::PermissionDenied {
+                path,
+                source: Arc::new(error),
+            },
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            ErrorKind::IsADirectory | ErrorKind::InvalidData => Self::NotADatabase { path },
+            ErrorKind::UnexpectedEof => Self::Damaged {
+                source: Arc::new(error),
+            },
+            _ => Self::Io {
+                source: Arc::new(error),
+            },
+        }
+    }
+
+    /// What a failed access to an open database means.
+    pub(crate) fn of_database(error: impl Into<redb::Error>) -> Self {
+        let error = error.into();
+        let is_damaged = matches!(error, redb::Error::Corrupted(_));
+        let source: Cause = Arc::new(error);
+        if is_damaged {
+            Self::Damaged { source }
+        } else {
+            Self::Io { source }
+        }
+    }
+}
+
+/// Why an operation was not carried out.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The operation is refused for itself and has changed nothing.
+    Refused(StoreError),
+    /// The database failed, and with it all that is in the same transaction.
+    Broken(redb::Error),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Halt {
+            fn from(error: $error) -> Self {
+                Self::Broken(error.into())
+            }
+        }
+    )*};
+}
+
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
+
+/// Why a transaction did not become durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    /// Whether it may have become durable after all.
+    pub(crate) is_unknown: bool,
+    /// Whether the database must be opened anew before it serves again.
+    pub(crate) is_lasting: bool,
+    /// Whether the program is at fault, so that trying again is no remedy.
+    pub(crate) is_panic: bool,
+    /// Whether there was no room on the disk.
+    pub(crate) is_full: bool,
+}
+
+impl Failure {
+    /// The transaction was given up before its commit began: nothing was changed.
+    pub(crate) fn before_commit(error: redb::Error) -> Self {
+        Self {
+            is_unknown: false,
+            is_lasting: is_lasting(&error),
+            is_panic: false,
+            is_full: is_full(&error),
+            cause: Arc::new(error),
+        }
+    }
+
+    pub(crate) fn in_commit(error: redb::CommitError) -> Self {
+        // redb rolls this one back.
+        let is_unknown = !matches!(error, redb::CommitError::TransactionPoisoned);
+        let error = error.into();
+        Self {
+            is_unknown,
+            is_lasting: is_unknown,
+            is_panic: false,
+            is_full: is_full(&error),
+            cause: Arc::new(error),
+        }
+    }
+
+    /// The thread panicked.
+    pub(crate) fn panic(was_in_commit: bool) -> Self {
+        Self {
+            cause: Arc::new(WriterStopped),
+            is_unknown: was_in_commit,
+            is_lasting: true,
+            is_panic: true,
+            is_full: false,
+        }
+    }
+
+    /// There is no open database.
+    pub(crate) fn no_database(cause: Cause) -> Self {
+        Self {
+            cause,
+            is_unknown: false,
+            is_lasting: false,
+            is_panic: false,
+            is_full: false,
+        }
+    }
+
+    /// What to tell the caller of an operation that took part.
+    pub(crate) fn told(&self, had_changed: bool, wants_room: bool) -> StoreError {
+        let source = Arc::clone(&self.cause);
+        if wants_room && self.is_full {
+            StoreError::Full {
+                source: Some(source),
+            }
+        } else if had_changed && self.is_unknown {
+            StoreError::OutcomeUnknown { source }
+        } else {
+            StoreError::Unavailable { source }
+        }
+    }
+}
+
+/// A panic ended the store's work.
+#[derive(Debug, thiserror::Error)]
+#[error("writer of the session store stopped by a panic, open the store anew")]
+pub(crate) struct WriterStopped;
+
+/// A panic ended one read.
+#[derive(Debug, thiserror::Error)]
+#[error("read of the session store ended by a panic")]
+pub(crate) struct ReadStopped;
+
+/// Says whether redb refuses all work from now on.
+pub(crate) fn is_lasting(error: &redb::Error) -> bool {
+    use redb::Error as E;
+    matches!(
+        error,
+        E::Io(_) | E::Backend(_) | E::PreviousIo | E::DatabaseClosed | E::LockPoisoned(_)
+    )
+}
+
+fn is_full(error: &redb::Error) -> bool {
+    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error {
+        redb::Error::Io(error) => {
+            matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,156 @@
+//! The threads that read, so that no caller's thread waits for the disk.
+//!
+//! A read transaction lives as long as one read: while there is one, the file only grows.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+use sessionup_core::{Record, SessionId, StoreError, Timestamp, UserKey};
+
+use crate::database::ReadFailure;
+use crate::error::Halt;
+use crate::queue::Taken;
+use crate::record::Stored;
+use crate::schema::Schema;
+use crate::shared::Shared;
+use crate::touches::{self, Before, Put};
+use crate::writer::tables::report_damage;
+
+/// A read with its way back to the caller.
+pub(crate) type Read = Box<dyn FnOnce(&Shared) + Send>;
+
+/// Reads until the queue is closed and empty.
+pub(crate) fn run(shared: &Shared) {
+    while let Taken::Items(reads) = shared.reads.take(1, None) {
+        for read in reads {
+            // The caller learns of a panic by the end of its channel; the hook reports it.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| read(shared)));
+        }
+    }
+}
+
+/// What became of a use of a session.
+#[derive(Debug)]
+pub(crate) enum Touched {
+    Answer(Option<Arc<Record>>),
+    /// There is no room for it in memory: it must be written.
+    Write,
+}
+
+/// A cache of live records has its place in front of this.
+pub(crate) fn fetch(
+    shared: &Shared,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<Arc<Record>>, StoreError> {
+    let record = find(shared, id, shared.touches.before(id))?;
+    Ok(record
+        .filter(|record| record.session.is_live(now))
+        .map(Arc::new))
+}
+
+pub(crate) fn list(
+    shared: &Shared,
+    user: &UserKey,
+    now: Timestamp,
+) -> Result<Vec<Arc<Record>>, StoreError> {
+    let touches = shared.touches.hold();
+    let read = shared
+        .place
+        .read(|database| records_of(database, &shared.schema, user));
+    let mut records = answer(shared, read)?;
+    for record in &mut records {
+        touches.lay_over(record);
+    }
+    drop(touches);
+    records
+        .retain(|record| record.session.is_live(now) && !shared.doubts.contains(record.session.id));
+    records.sort_by_key(|record| (record.session.created_at, record.session.id));
+    Ok(records.into_iter().map(Arc::new).collect())
+}
+
+/// Takes note of a use of a live session.
+pub(crate) fn touch(
+    shared: &Shared,
+    id: SessionId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Touched, StoreError> {
+    let before = shared.touches.before(id);
+    let record = find(shared, id, before)?.filter(|record| record.session.is_live(now));
+    let Some(mut record) = record else {
+        return Ok(Touched::Answer(None));
+    };
+    if record.session.last_seen_at < at {
+        match shared.touches.put(id, at, before) {
+            Put::Kept => {}
+            Put::First => shared.writes.wake(),
+            Put::Refused => return Ok(Touched::Write),
+        }
+        touches::lay_over(&mut record, Some(at));
+    }
+    Ok(Touched::Answer(Some(Arc::new(record))))
+}
+
+/// Finds a record, live or not. A use that is forgotten since `before` is in what is read.
+fn find(shared: &Shared, id: SessionId, before: Before) -> Result<Option<Record>, StoreError> {
+    if shared.doubts.contains(id) {
+        return Ok(None);
+    }
+    let read = shared
+        .place
+        .read(|database| record(database, &shared.schema, id));
+    let mut record = answer(shared, read)?;
+    if let Some(record) = &mut record {
+        touches::lay_over(record, before.seen);
+    }
+    Ok(record)
+}
+
+fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {
+    read.map_err(|failure| match failure {
+        ReadFailure::Once(error) => error,
+        ReadFailure::Lasting(source) => {
+            shared.suspect(Arc::clone(&source));
+            StoreError::Unavailable { source }
+        }
+    })
+}
+
+fn record(database: &Database, schema: &Schema, id: SessionId) -> Result<Option<Record>, Halt> {
+    let sessions = database.begin_read()?.open_table(schema.sessions())?;
+    let bytes = ReadableTable::get(&sessions, id.as_bytes())?;
+    bytes.map(|bytes| decode(id, bytes.value())).transpose()
+}
+
+fn records_of(database: &Database, schema: &Schema, user: &UserKey) -> Result<Vec<Record>, Halt> {
+    let transaction = database.begin_read()?;
+    let sessions = transaction.open_table(schema.sessions())?;
+    let by_user = transaction.open_table(schema.by_user())?;
+    let key = user.as_str().as_bytes();
+    let mut records = Vec::new();
+    for entry in ReadableTable::range(&by_user, (key, &[0; 16])..=(key, &[0xff; 16]))? {
+        let id = SessionId::from_bytes(*entry?.0.value().1);
+        let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
+            tracing::error!(target: "sessionup_redb", %id, "session is listed and has no record");
+            continue;
+        };
+        let record = decode(id, bytes.value())?;
+        if record.session.user_key != *user {
+            return Err(StoreError::corrupt(id, "record is of another user than its entry").into());
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+fn decode(id: SessionId, bytes: &[u8]) -> Result<Record, Halt> {
+    match Stored::decode(id, bytes) {
+        Ok(stored) => Ok(stored.record),
+        Err(error) => {
+            report_damage(id, &error);
+            Err(StoreError::corrupt(id, error).into())
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the handles of a store and its threads share.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_channel::oneshot;
+use redb::Database;
+use sessionup_core::store::Cause;
+
+use crate::database::Place;
+use crate::doubt::Doubts;
+use crate::error::OpenError;
+use crate::queue::Queue;
+use crate::reader::Read;
+use crate::schema::Schema;
+use crate::touches::Touches;
+use crate::writer::operation::Task;
+use crate::writer::prune::Progress;
+
+/// Opens the database anew after it failed.
+pub(crate) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) schema: Schema,
+    pub(crate) place: Place,
+    pub(crate) opener: Option<Opener>,
+    pub(crate) touches: Touches,
+    pub(crate) doubts: Doubts,
+    pub(crate) writes: Queue<Box<dyn Task>>,
+    pub(crate) reads: Queue<Read>,
+    pub(crate) pruning: Arc<Progress>,
+    pub(crate) ended: Latch,
+    claim: Mutex<Option<Claim>>,
+    suspicion: Mutex<Option<Cause>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        schema: Schema,
+        source: Source,
+        touches: Touches,
+        queue: NonZeroUsize,
+    ) -> Self {
+        let (place, opener, claim) = match source {
+            Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
+            Source::Borrowed(claim) => (Arc::clone(&claim.database), None, Some(claim)),
+        };
+        Self {
+            schema,
+            place: Place::new(place),
+            opener,
+            touches,
+            doubts: Doubts::default(),
+            writes: Queue::new(queue, (queue.get() / 4).max(RESERVED)),
+            reads: Queue::new(queue, 0),
+            pruning: Arc::default(),
+            ended: Latch::default(),
+            claim: Mutex::new(claim),
+            suspicion: Mutex::new(None),
+        }
+    }
+
+    /// Refuses new work. What was taken on is still done.
+    pub(crate) fn refuse_work(&self) {
+        self.reads.close();
+        self.writes.close();
+    }
+
+    /// Tells the writer that the database failed a reader.
+    pub(crate) fn suspect(&self, cause: Cause) {
+        *lock(&self.suspicion) = Some(cause);
+        self.writes.wake();
+    }
+
+    pub(crate) fn take_suspicion(&self) -> Option<Cause> {
+        lock(&self.suspicion).take()
+    }
+
+    /// Gives the database back, at the end of the last thread.
+    pub(crate) fn release(&self) {
+        self.place.close();
+        drop(lock(&self.claim).take());
+        self.ended.open();
+    }
+}
+
+/// Least room that revocations have for themselves.
+const RESERVED: usize = 16;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("bucket", &self.schema.bucket())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whose database it is.
+pub(crate) enum Source {
+    Owned(Database, Opener),
+    Borrowed(Claim),
+}
+
+/// The only store of this process on a bucket of somebody's database.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    database: Arc<Database>,
+    bucket: String,
+}
+
+static CLAIMS: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
+
+impl Claim {
+    pub(crate) fn new(database: Arc<Database>, bucket: &str) -> Result<Self, OpenError> {
+        let bucket = bucket.to_owned();
+        let is_first = lock(&CLAIMS).insert(key(&database, &bucket));
+        if is_first {
+            Ok(Self { database, bucket })
+        } else {
+            Err(OpenError::BucketInUse { bucket })
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+/// A claim holds its database, so no other one has the same address.
+fn key(database: &Arc<Database>, bucket: &str) -> (usize, String) {
+    (Arc::as_ptr(database).addr(), bucket.to_owned())
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&CLAIMS).remove(&key(&self.database, &self.bucket));
+    }
+}
+
+/// An event that many can wait for, also those who come late.
+#[derive(Debug, Default)]
+pub(crate) struct Latch(Mutex<LatchState>);
+
+#[derive(Debug, Default)]
+struct LatchState {
+    is_open: bool,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Latch {
+    pub(crate) fn open(&self) {
+        let mut state = lock(&self.0);
+        state.is_open = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        for waiter in waiting {
+            // It may be gone.
+            let _ = waiter.send(());
+        }
+    }
+
+    pub(crate) async fn wait(&self) {
+        let opened = {
+            let mut state = lock(&self.0);
+            if state.is_open {
+                return;
+            }
+            let (waiter, opened) = oneshot::channel();
+            state.waiting.push(waiter);
+            opened
+        };
+        // The latch outlives its waiters.
+        let _ = opened.await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

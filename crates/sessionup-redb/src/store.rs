@@ -1,0 +1,341 @@
+//! The store: handles, and the life of its threads.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use redb::Database;
+use sessionup_core::{
+    Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Pruned, Record,
+    SessionId, Store, StoreError, Timestamp, UserKey,
+};
+
+use crate::builder::{RedbStoreBuilder, Settings};
+use crate::error::{OpenError, ReadStopped, WriterStopped};
+use crate::queue::Room;
+use crate::reader::{self, Touched};
+use crate::shared::Shared;
+use crate::writer::Writer;
+use crate::writer::operation::{Operation, task};
+use crate::writer::operations::{Create, Delete, DeleteUser, Update};
+use crate::writer::prune::Prune;
+
+/// Keeps sessions in a redb database: one file, no server.
+///
+/// A clone is a handle on the same store. When the last one is dropped, the store closes as
+/// [`close`](RedbStore::close) does, and waits for it; to wait without blocking, close it first.
+///
+/// What the contract of [`Store`] leaves to the store:
+///
+/// - A dropped future does not withdraw what it asked for once it was polled: a change is carried
+///   out, whether or not somebody waits for the answer.
+/// - After an input or output error, changes whose outcome is unknown are reported as such, and
+///   sessions that they would have ended or made are refused. A store that opened its database opens
+///   it anew, ends those sessions and goes on; on a database of the application's, everything is
+///   [`StoreError::Unavailable`] until the application opens both anew.
+/// - While there are uses of more than 100,000 sessions that are not yet written, further ones are
+///   written at once.
+/// - One bucket of one database has one store: uses and doubts are in its memory.
+#[derive(Clone)]
+pub struct RedbStore {
+    shared: Arc<Shared>,
+    /// `None` in the handle of the cleanup, which does not keep the store open.
+    owner: Option<Arc<Owner>>,
+}
+
+impl RedbStore {
+    /// Opens a store in a file of its own, which is made if it is not there.
+    ///
+    /// - A new file can be read by nobody else (mode 0600), and its name is durable too. A file that
+    ///   is there keeps its mode. Keep it in a directory that others cannot write.
+    /// - A file that is no redb database is left as it is.
+    /// - A file that another process has open is waited for, see
+    ///   [`lock_wait`](RedbStoreBuilder::lock_wait). This blocks the thread.
+    ///
+    /// For settings, see [`RedbStore::builder`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], by what to do about it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use sessionup_redb::RedbStore;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("sessions.redb");
+    /// let store = RedbStore::open(path)?;
+    /// let manager = sessionup_core::Manager::builder(store).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        Self::builder().open(path)
+    }
+
+    /// Opens a store in a database that the application has open.
+    ///
+    /// The application's own tables may lie in the same file, and so may stores with other buckets.
+    /// `cleanup_interval` is how often expired records are deleted, zero for never.
+    ///
+    /// - redb has one writer at a time: while the application holds a write transaction, the store's
+    ///   changes wait, and this function may too. Never await a store while you hold one.
+    /// - After an input or output error the store cannot open the database anew: it answers
+    ///   [`StoreError::Unavailable`] from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::BucketInUse`] if this process has a store on the bucket; others, by what to do
+    /// about it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use sessionup_redb::RedbStore;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("my.redb");
+    /// let db = Arc::new(redb::Database::create(path)?);
+    /// let store = RedbStore::new(Arc::clone(&db), "sessions", Duration::from_secs(60))?;
+    /// # drop(store);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(
+        database: Arc<Database>,
+        bucket: &str,
+        cleanup_interval: Duration,
+    ) -> Result<Self, OpenError> {
+        Self::builder()
+            .bucket(bucket)
+            .cleanup_interval(cleanup_interval)
+            .on(database)
+    }
+
+    /// Starts to set a store up.
+    #[must_use]
+    pub fn builder() -> RedbStoreBuilder {
+        RedbStoreBuilder::new()
+    }
+
+    /// Returns the errors of the cleanup. They may be read and need not be.
+    #[must_use]
+    pub fn cleanup_errors(&self) -> CleanupErrors {
+        let cleanup = self.owner.as_ref().and_then(|owner| owner.cleanup.as_ref());
+        cleanup.map_or_else(CleanupErrors::none, Cleanup::errors)
+    }
+
+    /// Closes the store: all of its handles answer [`StoreError::Closed`] from now on.
+    ///
+    /// Returns when everything that was taken on is done, uses of sessions are written, all threads
+    /// have ended and the file is free, if the store opened it. A database of the application's
+    /// stays open. Twice is harmless, and all callers wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after it was polled, the store closes nevertheless.
+    pub async fn close(&self) {
+        let Some(owner) = &self.owner else { return };
+        owner.stop();
+        self.shared.ended.wait().await;
+        owner.join();
+    }
+
+    pub(crate) fn start(shared: Arc<Shared>, settings: &Settings) -> Result<Self, OpenError> {
+        let mut owner = Owner {
+            shared: Arc::clone(&shared),
+            cleanup: None,
+            writer: Mutex::new(None),
+            threads: Vec::new(),
+        };
+        owner.start_threads(settings)?;
+        if !settings.cleanup_interval.is_zero() {
+            let options =
+                CleanupOptions::every(settings.cleanup_interval).clock(Arc::clone(&settings.clock));
+            let handle = Self {
+                shared: Arc::clone(&shared),
+                owner: None,
+            };
+            let cleanup = Cleanup::start(handle, options);
+            owner.cleanup = Some(cleanup.map_err(no_thread)?);
+        }
+        Ok(Self {
+            shared,
+            owner: Some(Arc::new(owner)),
+        })
+    }
+
+    /// Has something written. A future that is never polled asks for nothing.
+    async fn write<O: Operation>(&self, operation: O, room: Room) -> Result<O::Answer, StoreError> {
+        let (task, answer) = task(operation);
+        self.shared.writes.push(task, room)?;
+        answer
+            .await
+            .unwrap_or_else(|oneshot::Canceled| Err(StoreError::outcome_unknown(WriterStopped)))
+    }
+
+    /// Has something read.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let read = move |shared: &Shared| {
+            if !caller.is_canceled() {
+                // The caller may go away meanwhile.
+                let _ = caller.send(work(shared));
+            }
+        };
+        self.shared.reads.push(Box::new(read), Room::Common)?;
+        answer
+            .await
+            .unwrap_or_else(|oneshot::Canceled| Err(StoreError::unavailable(ReadStopped)))
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore")
+            .field("bucket", &self.shared.schema.bucket())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for RedbStore {
+    async fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let create = Create {
+            record,
+            options,
+            now,
+        };
+        self.write(create, Room::Common).await
+    }
+
+    async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        self.read(move |shared| reader::fetch(shared, id, now))
+            .await
+    }
+
+    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        let user = user.clone();
+        self.read(move |shared| reader::list(shared, &user, now))
+            .await
+    }
+
+    async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        if let Some(at) = change.as_touch() {
+            let touched = self
+                .read(move |shared| reader::touch(shared, id, at, now))
+                .await?;
+            if let Touched::Answer(answer) = touched {
+                return Ok(answer);
+            }
+        }
+        self.write(Update { id, change, now }, Room::Common).await
+    }
+
+    async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
+        let owner = owner.cloned();
+        self.write(Delete { id, owner }, Room::Reserved).await
+    }
+
+    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+        let delete = DeleteUser {
+            user: user.clone(),
+            except: except.to_vec(),
+        };
+        self.write(delete, Room::Reserved).await
+    }
+
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+        let prune = Prune {
+            now,
+            at_most,
+            progress: Arc::clone(&self.shared.pruning),
+        };
+        self.write(prune, Room::Common).await
+    }
+}
+
+/// Keeps the threads of a store, as long as there is a handle.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+    cleanup: Option<Cleanup>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Vec<ThreadId>,
+}
+
+impl Owner {
+    fn start_threads(&mut self, settings: &Settings) -> Result<(), OpenError> {
+        let mut readers = Vec::new();
+        for _ in 0..settings.readers.get() {
+            let shared = Arc::clone(&self.shared);
+            let reader = spawn("sessionup-read", move || reader::run(&shared))?;
+            self.threads.push(reader.thread().id());
+            readers.push(reader);
+        }
+        let writer = Writer::new(Arc::clone(&self.shared), readers);
+        let writer = spawn("sessionup-write", move || writer.run())?;
+        self.threads.push(writer.thread().id());
+        self.writer = Mutex::new(Some(writer));
+        Ok(())
+    }
+
+    fn stop(&self) {
+        if let Some(cleanup) = &self.cleanup {
+            cleanup.stop();
+        }
+        self.shared.refuse_work();
+    }
+
+    /// Waits for the writer, which waits for the readers.
+    fn join(&self) {
+        // The last handle may be dropped by whoever is woken with an answer, on a thread of ours.
+        if self.threads.contains(&thread::current().id()) {
+            return;
+        }
+        let writer = self.writer.lock();
+        let writer = writer.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // Its panic was reported where it happened.
+            drop(writer.join());
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.stop();
+        self.join();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(no_thread)
+}
+
+fn no_thread(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
+    OpenError::Thread {
+        source: Arc::new(error),
+    }
+}

@@ -1,0 +1,274 @@
+//! Uses of sessions that are known and not yet written.
+//!
+//! An entry stays until the transaction that wrote it is committed. A reader looks here before it
+//! begins its read transaction, so it finds each use here or there.
+//!
+//! Whoever holds this lock may go on to take the database's; never the other way round.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use sessionup_core::{Record, SessionId, Timestamp};
+
+#[derive(Debug)]
+pub(crate) struct Touches {
+    state: RwLock<State>,
+    delay: Duration,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: HashMap<SessionId, Timestamp>,
+    /// Sessions whose beginning or end is being decided. Who uses them now stands in line behind.
+    fenced: HashSet<SessionId>,
+    /// How often fences were lifted.
+    lifts: u64,
+    due: Option<Instant>,
+}
+
+/// What became of a touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It will be written, at the latest when it is due.
+    Kept,
+    /// As [`Put::Kept`], and it is the first one: the writer has to be told when it is due.
+    First,
+    /// There is no room, or what was read of the session may be out of date.
+    Refused,
+}
+
+/// What is known of a session at a moment before its record is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    pub(crate) seen: Option<Timestamp>,
+    lifts: u64,
+}
+
+impl Touches {
+    /// Most sessions with a use that is not written.
+    pub(crate) const CAPACITY: usize = 100_000;
+
+    pub(crate) fn new(delay: Duration, capacity: usize) -> Self {
+        Self {
+            state: RwLock::default(),
+            delay,
+            capacity,
+        }
+    }
+
+    /// Keeps a use of a session that was found live.
+    ///
+    /// Where something was decided since `before`, the use must not be answered by what was read.
+    pub(crate) fn put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
+        let mut state = self.write();
+        if state.fenced.contains(&id) || state.lifts != before.lifts {
+            return Put::Refused;
+        }
+        if let Some(latest) = state.pending.get_mut(&id) {
+            *latest = at.max(*latest);
+            return Put::Kept;
+        }
+        if state.pending.len() >= self.capacity {
+            return Put::Refused;
+        }
+        state.pending.insert(id, at);
+        if state.due.is_some() {
+            return Put::Kept;
+        }
+        state.due = Instant::now().checked_add(self.delay);
+        Put::First
+    }
+
+    /// Returns the latest use of one session. Nothing is locked afterwards.
+    pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
+        self.before(id).seen
+    }
+
+    /// Returns what is known of one session. To be called before its record is read.
+    pub(crate) fn before(&self, id: SessionId) -> Before {
+        let state = self.read();
+        Before {
+            seen: state.pending.get(&id).copied(),
+            lifts: state.lifts,
+        }
+    }
+
+    /// Holds all entries where they are. For reads whose sessions are not known beforehand.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held(self.read())
+    }
+
+    /// When the oldest entry must be written.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.read().due
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().pending.is_empty()
+    }
+
+    /// Returns some entries to write.
+    pub(crate) fn some(&self, at_most: usize) -> Vec<(SessionId, Timestamp)> {
+        let state = self.read();
+        let pending = state.pending.iter().take(at_most);
+        pending.map(|(id, at)| (*id, *at)).collect()
+    }
+
+    /// Turns further touches of these sessions away until [`Touches::lift`].
+    pub(crate) fn fence(&self, ids: &[SessionId]) {
+        self.write().fenced.extend(ids);
+    }
+
+    pub(crate) fn lift(&self) {
+        if self.read().fenced.is_empty() {
+            return;
+        }
+        let mut state = self.write();
+        state.fenced.clear();
+        state.lifts += 1;
+    }
+
+    /// Forgets entries that are written, unless there was another use since, and all entries of
+    /// some other sessions.
+    pub(crate) fn forget(
+        &self,
+        written: &[(SessionId, Timestamp)],
+        others: impl IntoIterator<Item = SessionId>,
+    ) {
+        let mut state = self.write();
+        if state.pending.is_empty() {
+            return;
+        }
+        for (id, at) in written {
+            if state.pending.get(id).is_some_and(|latest| latest <= at) {
+                state.pending.remove(id);
+            }
+        }
+        for id in others {
+            state.pending.remove(&id);
+        }
+        if state.pending.is_empty() {
+            state.due = None;
+        } else if !written.is_empty() {
+            state.due = Instant::now().checked_add(self.delay);
+        }
+    }
+
+    /// Puts writing off after a failure.
+    pub(crate) fn postpone(&self, pause: Duration) {
+        let mut state = self.write();
+        if !state.pending.is_empty() {
+            state.due = Instant::now().checked_add(pause.max(self.delay));
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entries, none of which is forgotten while they are held.
+#[derive(Debug)]
+pub(crate) struct Held<'a>(RwLockReadGuard<'a, State>);
+
+impl Held<'_> {
+    pub(crate) fn lay_over(&self, record: &mut Record) {
+        lay_over(record, self.0.pending.get(&record.session.id).copied());
+    }
+}
+
+/// Makes a record tell of its latest use.
+pub(crate) fn lay_over(record: &mut Record, seen: Option<Timestamp>) {
+    if let Some(at) = seen {
+        record.session.last_seen_at = record.session.last_seen_at.max(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn id(id: u8) -> SessionId {
+        SessionId::from_bytes([id; 16])
+    }
+
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Finds a session live and keeps its use.
+    fn put(touches: &Touches, id: SessionId, at: Timestamp) -> Put {
+        touches.put(id, at, touches.before(id))
+    }
+
+    #[test]
+    fn latest_use_counts() {
+        let touches = Touches::new(HOUR, 9);
+        assert_eq!(put(&touches, id(1), at(5)), Put::First);
+        assert_eq!(put(&touches, id(1), at(3)), Put::Kept);
+        assert_eq!(put(&touches, id(2), at(1)), Put::Kept);
+        assert_eq!(touches.of(id(1)), Some(at(5)));
+        assert_eq!(touches.of(id(3)), None);
+        assert!(touches.due().is_some());
+    }
+
+    #[test]
+    fn what_is_written_is_forgotten_but_not_a_later_use() {
+        let touches = Touches::new(HOUR, 9);
+        put(&touches, id(1), at(5));
+        put(&touches, id(2), at(5));
+        put(&touches, id(3), at(5));
+        let written = [(id(1), at(5)), (id(2), at(5))];
+        put(&touches, id(2), at(6));
+
+        touches.forget(&written, [id(3)]);
+
+        assert_eq!(touches.of(id(1)), None);
+        assert_eq!(touches.of(id(2)), Some(at(6)));
+        assert_eq!(touches.of(id(3)), None);
+        assert!(touches.due().is_some());
+        touches.forget(&[(id(2), at(6))], []);
+        assert_eq!(touches.due(), None);
+        assert_eq!(put(&touches, id(1), at(7)), Put::First);
+    }
+
+    #[test]
+    fn room_is_bounded_and_known_sessions_need_none() {
+        let touches = Touches::new(HOUR, 1);
+        put(&touches, id(1), at(1));
+        assert_eq!(put(&touches, id(2), at(1)), Put::Refused);
+        assert_eq!(put(&touches, id(1), at(2)), Put::Kept);
+    }
+
+    #[test]
+    fn fenced_sessions_are_turned_away() {
+        let touches = Touches::new(HOUR, 9);
+        put(&touches, id(1), at(1));
+        touches.fence(&[id(1)]);
+        assert_eq!(put(&touches, id(1), at(2)), Put::Refused);
+        assert_eq!(touches.of(id(1)), Some(at(1)));
+        touches.lift();
+        assert_eq!(put(&touches, id(1), at(2)), Put::Kept);
+    }
+
+    #[test]
+    fn use_that_was_read_before_a_decision_is_turned_away() {
+        let touches = Touches::new(HOUR, 9);
+        let before = touches.before(id(1));
+        touches.fence(&[id(2)]);
+        touches.lift();
+        assert_eq!(touches.put(id(1), at(1), before), Put::Refused);
+
+        let before = touches.before(id(1));
+        touches.lift();
+        assert_eq!(touches.put(id(1), at(1), before), Put::First);
+    }
+}

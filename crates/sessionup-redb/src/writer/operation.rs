@@ -1,0 +1,133 @@
+//! What the writer is asked to do, and how each caller gets its own answer.
+
+use futures_channel::oneshot;
+use sessionup_core::{SessionId, StoreError};
+
+use crate::doubt::Doubts;
+use crate::error::{Failure, Halt};
+use crate::writer::tables::Tables;
+
+/// One operation of the store's contract.
+pub(crate) trait Operation: Send + 'static {
+    type Answer: Send + 'static;
+
+    /// Whether it has a transaction of its own, so that nobody waits for two kinds of work.
+    const IS_ALONE: bool = false;
+    /// Whether it adds to what is stored, so that "disk full" is an answer to it.
+    const WANTS_ROOM: bool = false;
+
+    /// Carries it out. If it is refused, it has changed nothing.
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt>;
+
+    /// Its answer while there is no database, if there is one.
+    fn without_database(&self, _doubts: &Doubts) -> Option<Self::Answer> {
+        None
+    }
+}
+
+/// What an operation did to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Created,
+    Ended,
+    Rewritten,
+}
+
+/// What a transaction did.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) sessions: Vec<(SessionId, Fate)>,
+    /// How many changes there were, those of indexes alone included.
+    pub(crate) changes: u64,
+}
+
+impl Effects {
+    /// The sessions that are refused while it is unknown whether the transaction happened: those
+    /// that it ended, and those whose creators were told that there is none.
+    pub(crate) fn in_doubt(&self) -> impl Iterator<Item = SessionId> {
+        let sessions = self.sessions.iter();
+        sessions.filter_map(|(id, fate)| (*fate != Fate::Rewritten).then_some(*id))
+    }
+}
+
+/// An operation that waits, with its way back to the caller.
+///
+/// A caller that has gone away does not stop it.
+pub(crate) trait Task: Send {
+    fn is_alone(&self) -> bool;
+
+    fn wants_room(&self) -> bool;
+
+    /// Whether nobody would know the difference if it were not carried out.
+    fn is_moot(&self) -> bool;
+
+    fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error>;
+
+    /// Answers, now that the transaction is durable or that there was nothing to commit.
+    fn succeed(self: Box<Self>);
+
+    fn fail(self: Box<Self>, failure: &Failure, doubts: &Doubts);
+}
+
+struct Job<O: Operation> {
+    operation: O,
+    caller: oneshot::Sender<Result<O::Answer, StoreError>>,
+    outcome: Option<Result<O::Answer, StoreError>>,
+    has_changed: bool,
+}
+
+/// Where a caller finds the answer to its operation.
+pub(crate) type AnswerTo<O> = oneshot::Receiver<Result<<O as Operation>::Answer, StoreError>>;
+
+/// Pairs an operation with the end where its answer will be.
+pub(crate) fn task<O: Operation>(operation: O) -> (Box<dyn Task>, AnswerTo<O>) {
+    let (caller, answer) = oneshot::channel();
+    let job = Job {
+        operation,
+        caller,
+        outcome: None,
+        has_changed: false,
+    };
+    (Box::new(job), answer)
+}
+
+impl<O: Operation> Task for Job<O> {
+    fn is_alone(&self) -> bool {
+        O::IS_ALONE
+    }
+
+    fn wants_room(&self) -> bool {
+        O::WANTS_ROOM
+    }
+
+    fn is_moot(&self) -> bool {
+        O::IS_ALONE && self.caller.is_canceled()
+    }
+
+    fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
+        let before = tables.effects.changes;
+        let outcome = self.operation.apply(tables);
+        self.has_changed = tables.effects.changes != before;
+        self.outcome = Some(match outcome {
+            Ok(answer) => Ok(answer),
+            Err(Halt::Refused(error)) => Err(error),
+            Err(Halt::Broken(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn succeed(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // The caller may be gone.
+            let _ = self.caller.send(outcome);
+        }
+    }
+
+    fn fail(self: Box<Self>, failure: &Failure, doubts: &Doubts) {
+        let answer = self
+            .operation
+            .without_database(doubts)
+            .ok_or_else(|| failure.told(self.has_changed, O::WANTS_ROOM));
+        let _ = self.caller.send(answer);
+    }
+}

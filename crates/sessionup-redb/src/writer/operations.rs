@@ -1,0 +1,156 @@
+//! The operations of callers, as they are carried out within a transaction.
+
+use std::sync::Arc;
+
+use sessionup_core::{
+    Change, CreateOptions, Created, Record, Session, SessionId, SessionLimit, StoreError,
+    Timestamp, UserKey,
+};
+
+use crate::doubt::Doubts;
+use crate::error::Halt;
+use crate::writer::operation::Operation;
+use crate::writer::tables::{Found, Tables, report_damage};
+
+#[derive(Debug)]
+pub(crate) struct Create {
+    pub(crate) record: Record,
+    pub(crate) options: CreateOptions,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Create {
+    type Answer = Created;
+    const WANTS_ROOM: bool = true;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<Created, Halt> {
+        if tables.contains(self.record.session.id)? {
+            return Err(StoreError::DuplicateId.into());
+        }
+        let evicted = match self.options.limit {
+            Some(limit) => self.evicted(limit, tables)?,
+            None => Vec::new(),
+        };
+        // From here on nothing is refused.
+        for id in &evicted {
+            tables.remove(*id, Some(&self.record.session.user_key))?;
+        }
+        let replaced = match self.options.replaces {
+            Some(id) => tables.remove(id, None)?,
+            None => false,
+        };
+        // A use of this session waits until it is there.
+        tables.touches.fence(&[self.record.session.id]);
+        tables.insert(&self.record)?;
+        Ok(Created::new(replaced, evicted))
+    }
+}
+
+impl Create {
+    /// Chooses who must go. Uses that come in meanwhile wait until it is done.
+    fn evicted(&self, limit: SessionLimit, tables: &Tables<'_>) -> Result<Vec<SessionId>, Halt> {
+        let ids = tables.ids_of(&self.record.session.user_key)?;
+        tables.touches.fence(&ids);
+        let mut live = Vec::<Session>::new();
+        for id in ids {
+            if Some(id) == self.options.replaces {
+                continue;
+            }
+            match tables.find(id)? {
+                Some(Found::Whole(stored)) if stored.record.session.is_live(self.now) => {
+                    live.push(stored.record.session);
+                }
+                // Nobody is logged in by it, and it keeps nobody from logging in.
+                Some(Found::Damaged(error)) => report_damage(id, &error),
+                Some(Found::Whole(_)) | None => {}
+            }
+        }
+        Ok(limit.make_room(&live)?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Update {
+    pub(crate) id: SessionId,
+    pub(crate) change: Change,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Update {
+    type Answer = Option<Arc<Record>>;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt> {
+        let Some(mut stored) = tables.load(self.id)? else {
+            return Ok(None);
+        };
+        if !stored.record.session.is_live(self.now) {
+            return Ok(None);
+        }
+        let changed = self.change.apply(&stored.record);
+        let Some(changed) = changed.map_err(StoreError::InvalidMeta)? else {
+            return Ok(None);
+        };
+        if changed != stored.record {
+            stored.replace(changed.clone());
+            tables.rewrite(stored)?;
+        }
+        Ok(Some(Arc::new(changed)))
+    }
+
+    fn without_database(&self, doubts: &Doubts) -> Option<Self::Answer> {
+        doubts.contains(self.id).then_some(None)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Delete {
+    pub(crate) id: SessionId,
+    pub(crate) owner: Option<UserKey>,
+}
+
+impl Operation for Delete {
+    type Answer = bool;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<bool, Halt> {
+        let Some(owner) = &self.owner else {
+            return Ok(tables.remove(self.id, None)?);
+        };
+        let is_owned = match tables.find(self.id)? {
+            None => false,
+            Some(Found::Whole(stored)) => stored.record.session.user_key == *owner,
+            Some(Found::Damaged(_)) => tables.is_listed(owner, self.id)?,
+        };
+        Ok(is_owned && tables.remove(self.id, Some(owner))?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DeleteUser {
+    pub(crate) user: UserKey,
+    pub(crate) except: Vec<SessionId>,
+}
+
+impl Operation for DeleteUser {
+    type Answer = u64;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
+        let mut deleted = 0;
+        for id in tables.ids_of(&self.user)? {
+            if self.except.contains(&id) {
+                continue;
+            }
+            let is_theirs = match tables.find(id)? {
+                None => false,
+                Some(Found::Whole(stored)) => stored.record.session.user_key == self.user,
+                Some(Found::Damaged(_)) => true,
+            };
+            if is_theirs {
+                tables.remove(id, Some(&self.user))?;
+                deleted += 1;
+            } else {
+                tables.unlist(&self.user, id)?;
+            }
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,238 @@
+//! Getting a database back after it failed.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessionup_core::store::Cause;
+
+use crate::error::{Failure, WriterStopped};
+use crate::shared::Shared;
+
+/// Watches over the database and opens it anew, not more often than a growing pause allows.
+pub(super) struct Recovery {
+    shared: Arc<Shared>,
+    opening: Pace,
+    /// Ending the sessions in doubt, though nobody asks for anything.
+    settling: Pace,
+    full: Option<Full>,
+    has_given_up: bool,
+}
+
+/// The disk was full. A write that finds no room costs everybody an opening of the database, so
+/// what wants more room is refused for a while, and all else goes on.
+struct Full {
+    failure: Failure,
+    trying: Pace,
+}
+
+impl Recovery {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            opening: Pace::default(),
+            settling: Pace::default(),
+            full: None,
+            has_given_up: false,
+        }
+    }
+
+    /// When there is something to do even if nobody asks for anything.
+    pub(super) fn next_attempt(&self) -> Option<Instant> {
+        if self.shared.place.is_open() {
+            self.settling.next
+        } else {
+            self.opening.next
+        }
+    }
+
+    /// Takes note of a failure, and tries to mend what it broke.
+    pub(super) fn after(&mut self, failure: &Failure) {
+        self.shared.touches.postpone(FIRST_PAUSE);
+        if failure.is_panic {
+            self.give_up(failure);
+        } else if failure.is_lasting {
+            self.ask_to_open(&failure.cause);
+            if failure.is_full {
+                self.note_fullness(failure);
+            }
+            self.attend();
+        }
+        if !self.shared.doubts.is_empty() && self.settling.next.is_none() {
+            self.settling.ask();
+        }
+    }
+
+    /// Answers everything with an error from now on.
+    pub(super) fn give_up(&mut self, failure: &Failure) {
+        tracing::error!(target: "sessionup_redb", "writer of the session store panicked and stopped");
+        self.has_given_up = true;
+        self.opening.next = None;
+        self.shared.touches.lift();
+        self.shared.place.break_down(Arc::clone(&failure.cause));
+    }
+
+    /// Looks after what readers reported, and opens the database if it is broken and time.
+    pub(super) fn attend(&mut self) {
+        // A reader may speak of the database that was there before.
+        if let Some(cause) = self.shared.take_suspicion()
+            && self.shared.place.has_failed()
+        {
+            self.ask_to_open(&cause);
+            self.shared.place.break_down(cause);
+        }
+        if self.opening.is_due() {
+            self.try_open();
+        }
+    }
+
+    /// As [`Recovery::attend`], for the last time.
+    pub(super) fn attend_now(&mut self) {
+        self.opening.hurry();
+        self.attend();
+    }
+
+    /// Says whether to end the sessions in doubt now.
+    pub(super) fn is_to_settle(&mut self) -> bool {
+        if self.shared.doubts.is_empty() {
+            self.settling.next = None;
+        }
+        let is_due = self.settling.is_due() && self.shared.place.is_open();
+        if is_due {
+            self.settling.begin();
+        }
+        is_due
+    }
+
+    /// Why nothing that wants room is to be tried now.
+    pub(super) fn fullness(&self) -> Option<&Failure> {
+        let full = self.full.as_ref()?;
+        (!full.trying.is_due()).then_some(&full.failure)
+    }
+
+    pub(super) fn found_room(&mut self) {
+        self.full = None;
+    }
+
+    fn note_fullness(&mut self, failure: &Failure) {
+        let full = self.full.get_or_insert_with(|| Full {
+            failure: failure.clone(),
+            trying: Pace::default(),
+        });
+        full.trying.begin();
+        full.trying.ask();
+        // To read, there need be no room.
+        self.opening.hurry();
+    }
+
+    fn ask_to_open(&mut self, cause: &Cause) {
+        tracing::error!(target: "sessionup_redb", error = %cause, "session database failed");
+        if self.shared.opener.is_some() && !self.has_given_up {
+            self.opening.ask();
+        }
+    }
+
+    fn try_open(&mut self) {
+        self.opening.begin();
+        let shared = Arc::clone(&self.shared);
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| reopen(&shared)));
+        match outcome.unwrap_or_else(|_| Err(Arc::new(WriterStopped))) {
+            Ok(()) => {
+                tracing::info!(target: "sessionup_redb", "session database opened anew");
+            }
+            Err(error) => {
+                tracing::warn!(target: "sessionup_redb", %error, "session database stays closed, will try again");
+                self.opening.ask();
+            }
+        }
+    }
+}
+
+/// Opens the database. Sessions in doubt stay refused.
+fn reopen(shared: &Shared) -> Result<(), Cause> {
+    let Some(opener) = &shared.opener else {
+        return Ok(());
+    };
+    let database = opener().map_err(|error| -> Cause { Arc::new(error) })?;
+    let checked = shared.schema.check(&database);
+    checked.map_err(|error| -> Cause { Arc::new(error) })?;
+    shared.place.open(database);
+    Ok(())
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// When to try something that may fail again and again.
+struct Pace {
+    last: Option<Instant>,
+    next: Option<Instant>,
+    pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            last: None,
+            next: None,
+            pause: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Pace {
+    /// Wants an attempt: at once, or after a pause if the last one was a moment ago.
+    fn ask(&mut self) {
+        let now = Instant::now();
+        self.next = match self.last {
+            Some(last) if now.duration_since(last) <= LONGEST_PAUSE => last.checked_add(self.pause),
+            Some(_) | None => {
+                self.pause = FIRST_PAUSE;
+                Some(now)
+            }
+        };
+    }
+
+    /// Drops the pause of an attempt that is wanted.
+    fn hurry(&mut self) {
+        self.next = self.next.map(|_| Instant::now());
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
+    }
+
+    /// Makes the next pause twice as long.
+    fn begin(&mut self) {
+        if self.last.is_some() {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.last = Some(Instant::now());
+        self.next = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_attempt_is_at_once_and_pauses_grow() {
+        let mut pace = Pace::default();
+        assert!(!pace.is_due());
+        pace.ask();
+        assert!(pace.is_due());
+
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            pace.begin();
+            pace.ask();
+            pauses.push(pace.next.unwrap() - pace.last.unwrap());
+        }
+        assert_eq!(pauses[..3], [50, 100, 200].map(Duration::from_millis));
+        assert_eq!(pauses[8], LONGEST_PAUSE);
+        assert!(!pace.is_due());
+        pace.hurry();
+        assert!(pace.is_due());
+    }
+}

@@ -1,0 +1,245 @@
+//! The tables within a write transaction, always changed together.
+
+use redb::{ReadableTable, Table, WriteTransaction};
+use sessionup_core::store::StoreError;
+use sessionup_core::{Record, SessionId, Timestamp, UserKey};
+
+use crate::error::Halt;
+use crate::record::{self, RecordError, Stored};
+use crate::schema::{IdKey, Schema, step};
+use crate::touches::{self, Touches};
+use crate::writer::operation::{Effects, Fate};
+
+pub(crate) struct Tables<'t> {
+    sessions: Table<'t, IdKey, &'static [u8]>,
+    by_user: Table<'t, (&'static [u8], IdKey), ()>,
+    by_expiry: Table<'t, (i64, IdKey), ()>,
+    pub(crate) touches: &'t Touches,
+    pub(crate) effects: &'t mut Effects,
+}
+
+/// What lies under an id.
+pub(crate) enum Found {
+    Whole(Box<Stored>),
+    Damaged(RecordError),
+}
+
+impl<'t> Tables<'t> {
+    pub(crate) fn open(
+        transaction: &'t WriteTransaction,
+        schema: &'t Schema,
+        touches: &'t Touches,
+        effects: &'t mut Effects,
+    ) -> Result<Self, redb::Error> {
+        Ok(Self {
+            sessions: transaction.open_table(schema.sessions())?,
+            by_user: transaction.open_table(schema.by_user())?,
+            by_expiry: transaction.open_table(schema.by_expiry())?,
+            touches,
+            effects,
+        })
+    }
+
+    pub(crate) fn contains(&self, id: SessionId) -> Result<bool, redb::StorageError> {
+        Ok(self.sessions.get(id.as_bytes())?.is_some())
+    }
+
+    /// Returns what lies under an id, uses that are not yet written included.
+    pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
+        let Some(bytes) = self.sessions.get(id.as_bytes())? else {
+            return Ok(None);
+        };
+        Ok(Some(match Stored::decode(id, bytes.value()) {
+            Ok(mut stored) => {
+                touches::lay_over(&mut stored.record, self.touches.of(id));
+                Found::Whole(Box::new(stored))
+            }
+            Err(error) => Found::Damaged(error),
+        }))
+    }
+
+    /// Returns the record of an id, which must be readable.
+    pub(crate) fn load(&self, id: SessionId) -> Result<Option<Stored>, Halt> {
+        match self.find(id)? {
+            None => Ok(None),
+            Some(Found::Whole(stored)) => Ok(Some(*stored)),
+            Some(Found::Damaged(error)) => Err(StoreError::corrupt(id, error).into()),
+        }
+    }
+
+    /// Returns the ids of exactly this user.
+    pub(crate) fn ids_of(&self, user: &UserKey) -> Result<Vec<SessionId>, redb::StorageError> {
+        let user = user.as_str().as_bytes();
+        let mut ids = Vec::new();
+        for entry in self.by_user.range((user, &[0; 16])..=(user, &[0xff; 16]))? {
+            ids.push(SessionId::from_bytes(*entry?.0.value().1));
+        }
+        Ok(ids)
+    }
+
+    pub(crate) fn is_listed(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+    ) -> Result<bool, redb::StorageError> {
+        let key = (user.as_str().as_bytes(), id.as_bytes());
+        Ok(self.by_user.get(key)?.is_some())
+    }
+
+    /// Returns entries of the expiry index in order: those after `after` and up to a step.
+    pub(crate) fn filed(
+        &self,
+        after: Option<(i64, SessionId)>,
+        up_to: i64,
+        at_most: usize,
+    ) -> Result<Vec<(i64, SessionId)>, redb::StorageError> {
+        let mut entries = Vec::new();
+        let (first, skip) = match &after {
+            Some((step, id)) => ((*step, id.as_bytes()), true),
+            None => ((i64::MIN, &[0; 16]), false),
+        };
+        if first.0 > up_to {
+            return Ok(entries);
+        }
+        for entry in self.by_expiry.range(first..=(up_to, &[0xff; 16]))? {
+            let (key, _) = entry?;
+            let (step, id) = key.value();
+            let entry = (step, SessionId::from_bytes(*id));
+            if skip && Some(entry) == after {
+                continue;
+            }
+            entries.push(entry);
+            if entries.len() >= at_most {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Adds a record under an id that is free.
+    pub(crate) fn insert(&mut self, record: &Record) -> Result<(), redb::StorageError> {
+        let session = &record.session;
+        let id = session.id.as_bytes();
+        let filed = step(session.deadline());
+        let bytes = record::encode_new(record, filed);
+        self.sessions.insert(id, bytes.as_slice())?;
+        self.by_user
+            .insert((session.user_key.as_str().as_bytes(), id), ())?;
+        self.by_expiry.insert((filed, id), ())?;
+        self.note(session.id, Fate::Created);
+        Ok(())
+    }
+
+    /// Writes a record that was changed. Files it anew if it would be found too late.
+    pub(crate) fn rewrite(&mut self, mut stored: Stored) -> Result<(), redb::StorageError> {
+        let step = step(stored.record.session.deadline());
+        if step < stored.filed {
+            self.refile(&mut stored, step)?;
+        }
+        self.put(&stored)
+    }
+
+    /// Files a record under the step of its deadline.
+    pub(crate) fn file_anew(&mut self, mut stored: Stored) -> Result<(), redb::StorageError> {
+        let step = step(stored.record.session.deadline());
+        self.refile(&mut stored, step)?;
+        self.put(&stored)
+    }
+
+    fn refile(&mut self, stored: &mut Stored, step: i64) -> Result<(), redb::StorageError> {
+        let id = stored.record.session.id.as_bytes();
+        self.by_expiry.remove((stored.filed, id))?;
+        self.by_expiry.insert((step, id), ())?;
+        stored.filed = step;
+        Ok(())
+    }
+
+    fn put(&mut self, stored: &Stored) -> Result<(), redb::StorageError> {
+        let id = stored.record.session.id;
+        self.sessions
+            .insert(id.as_bytes(), stored.encode().as_slice())?;
+        self.note(id, Fate::Rewritten);
+        Ok(())
+    }
+
+    /// Removes whatever lies under an id, with its entries; says whether there was anything.
+    ///
+    /// A record that cannot be read does not name its user. If the caller does not know either, all
+    /// of the index is searched. Its entry in the expiry index is left for prune to find.
+    pub(crate) fn remove(
+        &mut self,
+        id: SessionId,
+        user: Option<&UserKey>,
+    ) -> Result<bool, redb::StorageError> {
+        let Some(found) = self.find(id)? else {
+            return Ok(false);
+        };
+        let key = id.as_bytes();
+        match found {
+            Found::Whole(stored) => {
+                let user = stored.record.session.user_key;
+                self.by_user.remove((user.as_str().as_bytes(), key))?;
+                self.by_expiry.remove((stored.filed, key))?;
+            }
+            Found::Damaged(error) => {
+                report_damage(id, &error);
+                match user {
+                    Some(user) => drop(self.by_user.remove((user.as_str().as_bytes(), key))?),
+                    None => self.by_user.retain(|(_, listed), ()| listed != key)?,
+                }
+            }
+        }
+        self.sessions.remove(key)?;
+        self.note(id, Fate::Ended);
+        Ok(true)
+    }
+
+    /// Removes an entry of the user index that leads nowhere.
+    pub(crate) fn unlist(
+        &mut self,
+        user: &UserKey,
+        id: SessionId,
+    ) -> Result<(), redb::StorageError> {
+        self.by_user
+            .remove((user.as_str().as_bytes(), id.as_bytes()))?;
+        self.effects.changes += 1;
+        Ok(())
+    }
+
+    /// Removes an entry of the expiry index that leads nowhere.
+    pub(crate) fn unfile(&mut self, step: i64, id: SessionId) -> Result<(), redb::StorageError> {
+        self.by_expiry.remove((step, id.as_bytes()))?;
+        self.effects.changes += 1;
+        Ok(())
+    }
+
+    /// Writes down a use. Of a session that is gone, nothing is made.
+    pub(crate) fn write_touch(
+        &mut self,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), redb::StorageError> {
+        let Some(bytes) = self.sessions.get(id.as_bytes())? else {
+            return Ok(());
+        };
+        let stored = Stored::decode(id, bytes.value());
+        drop(bytes);
+        match stored {
+            Ok(mut stored) if stored.record.session.last_seen_at < at => {
+                stored.record.session.last_seen_at = at;
+                // The entry in the expiry index is now too early, which prune will find.
+                self.put(&stored)
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn note(&mut self, id: SessionId, fate: Fate) {
+        self.effects.sessions.push((id, fate));
+        self.effects.changes += 1;
+    }
+}
+
+pub(crate) fn report_damage(id: SessionId, error: &RecordError) {
+    tracing::error!(target: "sessionup_redb", %id, %error, "record of a session is damaged");
+}

@@ -1,0 +1,51 @@
+//! The contract of `Store`, clause by clause, on each way to open a store.
+
+#![allow(clippy::expect_used)]
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::Database;
+use redb::backends::InMemoryBackend;
+use sessionup_conformance::Fixture;
+use sessionup_redb::{RedbStore, RedbStoreBuilder};
+
+/// Nothing prunes behind the clauses' back.
+fn builder() -> RedbStoreBuilder {
+    RedbStore::builder().cleanup_interval(Duration::ZERO)
+}
+
+fn in_file(builder: RedbStoreBuilder) -> Fixture {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = builder.open(directory.path().join("sessions.redb"));
+    Fixture::new(store.expect("a store")).keeping(directory)
+}
+
+mod file {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder()));
+}
+
+mod file_with_touches_written_at_once {
+    use super::{Duration, builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder().touch_delay(Duration::from_nanos(1))));
+}
+
+mod file_with_one_reader {
+    use super::{NonZeroUsize, builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder().readers(NonZeroUsize::MIN)));
+}
+
+mod borrowed_memory {
+    use super::{Arc, Database, Fixture, InMemoryBackend, builder};
+
+    sessionup_conformance::suite!(async || {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let store = builder().on(Arc::new(database.expect("a database")));
+        Fixture::new(store.expect("a store"))
+    });
+}

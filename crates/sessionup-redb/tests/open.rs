@@ -1,0 +1,483 @@
+//! Opening: each error by name, what is made, and what is left as it is.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::{Database, MultimapTableDefinition, TableDefinition};
+use sessionup_core::{Store, StoreError};
+use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder};
+use support::{ABOUT, Disk, Fault, at, builder, create, id, is_there};
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Does not wait for a file in use.
+fn impatient() -> RedbStoreBuilder {
+    builder().lock_wait(Duration::ZERO)
+}
+
+#[test]
+fn settings_are_checked_before_anything_is_made() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let long = "b".repeat(129);
+    for bucket in ["", "a\0b", "a\nb", &long] {
+        let opened = builder().bucket(bucket).open(&path);
+        assert!(
+            matches!(&opened, Err(OpenError::InvalidBucket { bucket: named }) if named == bucket),
+            "{opened:?}"
+        );
+    }
+    let short = Duration::from_micros(999);
+    let opened = builder().cleanup_interval(short).open(&path);
+    assert!(
+        matches!(opened, Err(OpenError::InvalidInterval { interval }) if interval == short),
+        "{opened:?}"
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn file_that_is_no_database_is_left_as_it_is() {
+    let directory = directory();
+    let contents: [&[u8]; 4] = [b"x", b"SQLite format 3\0", &[0; 100_000], &[b'r'; 5_000]];
+    for content in contents {
+        let path = directory.path().join("sessions.redb");
+        fs::write(&path, content).unwrap();
+
+        let opened = builder().open(&path);
+
+        assert!(
+            matches!(&opened, Err(OpenError::NotADatabase { path: named }) if *named == path),
+            "{opened:?}"
+        );
+        assert!(fs::read(&path).unwrap() == content, "the file was changed");
+    }
+}
+
+#[test]
+fn directory_is_not_a_database() {
+    let directory = directory();
+    let opened = builder().open(directory.path());
+    assert!(
+        matches!(opened, Err(OpenError::NotADatabase { .. })),
+        "{opened:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn pipe_is_not_a_database_and_nobody_waits_for_it() {
+    let directory = directory();
+    let path = directory.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let opened = builder().open(&path);
+    assert!(
+        matches!(opened, Err(OpenError::NotADatabase { .. })),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn missing_directory_is_named() {
+    let directory = directory();
+    let path = directory.path().join("missing").join("sessions.redb");
+    let opened = builder().open(&path);
+    assert!(
+        matches!(&opened, Err(OpenError::DirectoryMissing { path: named }) if *named == path),
+        "{opened:?}"
+    );
+
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let opened = builder().open(file.join("sessions.redb"));
+    assert!(
+        matches!(opened, Err(OpenError::DirectoryMissing { .. })),
+        "{opened:?}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn directory_without_permission_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    // Modes mean nothing to root, so root tries where the kernel lets nobody make a file.
+    let probe = directory.path().join("probe");
+    let path = match fs::write(&probe, "") {
+        Ok(()) => PathBuf::from("/sys/sessions.redb"),
+        Err(_) => directory.path().join("sessions.redb"),
+    };
+
+    let opened = builder().open(&path);
+
+    assert!(
+        matches!(
+            opened,
+            Err(OpenError::PermissionDenied { .. } | OpenError::ReadOnly { .. })
+        ),
+        "{opened:?}"
+    );
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn file_that_cannot_be_written_is_an_error() {
+    // Says that it is an empty regular file.
+    let opened = builder().open("/proc/version");
+    assert!(
+        matches!(
+            opened,
+            Err(OpenError::PermissionDenied { .. }
+                | OpenError::Io { .. }
+                | OpenError::NotADatabase { .. })
+        ),
+        "{opened:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn new_file_is_private_from_its_first_moment() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    // The mask of this process would hide a mode that is too wide, so the file is made by a shell
+    // whose mask is empty.
+    let status = Command::new("sh")
+        .args([
+            "-c",
+            "umask 0; exec \"$0\" --exact \"$1\" --include-ignored",
+            &this_program(),
+        ])
+        .arg("child_makes_a_store")
+        .env(PATH, &path)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+
+    assert!(status.success());
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let files: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
+const PATH: &str = "SESSIONUP_TEST_PATH";
+
+fn this_program() -> String {
+    let program = std::env::current_exe().unwrap();
+    program.to_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "run by others as a process of its own"]
+fn child_makes_a_store() {
+    let path = std::env::var_os(PATH).unwrap();
+    drop(builder().open(path).unwrap());
+}
+
+/// Opens a store, says so, and keeps it until its input ends.
+#[test]
+#[ignore = "run by others as a process of its own"]
+fn child_keeps_a_store() {
+    let path = PathBuf::from(std::env::var_os(PATH).unwrap());
+    let _store = builder().open(&path).unwrap();
+    fs::write(path.with_extension("opened"), "").unwrap();
+    std::io::read_to_string(std::io::stdin()).unwrap();
+}
+
+fn keeping(path: &Path) -> std::process::Child {
+    let child = Command::new(this_program())
+        .args(["--exact", "child_keeps_a_store", "--include-ignored"])
+        .env(PATH, path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !path.with_extension("opened").exists() {
+        std::thread::yield_now();
+    }
+    child
+}
+
+#[test]
+fn file_of_another_process_is_in_use() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let mut child = keeping(&path);
+
+    let opened = impatient().open(&path);
+    assert!(
+        matches!(&opened, Err(OpenError::InUse { path: named, .. }) if *named == path),
+        "{opened:?}"
+    );
+
+    // A killed process leaves no lock.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    impatient().open(&path).unwrap();
+}
+
+#[test]
+fn next_process_takes_over() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let mut child = keeping(&path);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| builder().lock_wait(Duration::MAX).open(&path));
+        drop(child.stdin.take());
+        opening.join().unwrap().unwrap();
+    });
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn file_of_this_process_is_in_use_until_its_store_is_closed_or_dropped() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let first = impatient().open(&path).unwrap();
+    let handle = first.clone();
+    create(&first, 1, "ann").await.unwrap();
+
+    let second = impatient().open(&path);
+    assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+    drop(first);
+    let second = impatient().open(&path);
+    assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+
+    drop(handle);
+    let second = impatient().open(&path).unwrap();
+    assert!(is_there(&second, 1).await);
+
+    second.close().await;
+    let third = impatient().open(&path).unwrap();
+    assert!(is_there(&third, 1).await);
+    let closed = second.fetch(id(1), at(0)).await;
+    assert!(matches!(closed, Err(StoreError::Closed)), "{closed:?}");
+}
+
+#[tokio::test]
+async fn empty_file_becomes_a_database() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    fs::write(&path, "").unwrap();
+    let store = builder().open(&path).unwrap();
+    create(&store, 1, "ann").await.unwrap();
+}
+
+#[test]
+fn many_at_once_make_one_file() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| impatient().open(&path)))
+            .collect();
+        for opened in opening {
+            match opened.join().unwrap() {
+                Ok(_) | Err(OpenError::InUse { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let files: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
+fn database() -> (tempfile::TempDir, Arc<Database>) {
+    let directory = directory();
+    let database = Database::create(directory.path().join("my.redb")).unwrap();
+    (directory, Arc::new(database))
+}
+
+#[test]
+fn newer_format_is_refused() {
+    let (_directory, database) = database();
+    drop(builder().on(Arc::clone(&database)).unwrap());
+    let transaction = database.begin_write().unwrap();
+    let mut about = transaction.open_table(ABOUT).unwrap();
+    assert_eq!(about.insert("format", 2).unwrap().unwrap().value(), 1);
+    drop(about);
+    transaction.commit().unwrap();
+
+    let opened = builder().on(database);
+
+    let expected = Err::<(), _>((2, 1));
+    let found = opened.map(drop).map_err(|error| match error {
+        OpenError::NewerFormat { found, supported } => (found, supported),
+        error => panic!("{error}"),
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn table_of_somebody_else_is_refused() {
+    for name in ["sessions", "by_user", "by_expiry", "about"] {
+        let (_directory, database) = database();
+        let table = format!("sessions/{name}");
+        let transaction = database.begin_write().unwrap();
+        let theirs = TableDefinition::<u32, u32>::new(&table);
+        transaction
+            .open_table(theirs)
+            .unwrap()
+            .insert(1, 1)
+            .unwrap();
+        transaction.commit().unwrap();
+
+        let opened = builder().on(database);
+        assert!(
+            matches!(&opened, Err(OpenError::ForeignTable { table: named }) if *named == table),
+            "{opened:?}"
+        );
+    }
+}
+
+#[test]
+fn table_of_the_same_types_is_not_ours_for_that() {
+    let (_directory, database) = database();
+    let transaction = database.begin_write().unwrap();
+    transaction
+        .open_table(ABOUT)
+        .unwrap()
+        .insert("visits", 7)
+        .unwrap();
+    transaction.commit().unwrap();
+    let opened = builder().on(database);
+    assert!(
+        matches!(opened, Err(OpenError::ForeignTable { .. })),
+        "{opened:?}"
+    );
+
+    let (_directory, database) = self::database();
+    let transaction = database.begin_write().unwrap();
+    let theirs = MultimapTableDefinition::<&str, u64>::new("sessions/about");
+    transaction.open_multimap_table(theirs).unwrap();
+    transaction.commit().unwrap();
+    let opened = builder().on(database);
+    assert!(
+        matches!(opened, Err(OpenError::ForeignTable { .. })),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn missing_table_is_damage() {
+    let (_directory, database) = database();
+    drop(builder().on(Arc::clone(&database)).unwrap());
+    let transaction = database.begin_write().unwrap();
+    transaction.delete_table(support::BY_USER).unwrap();
+    transaction.commit().unwrap();
+    let opened = builder().on(database);
+    assert!(
+        matches!(opened, Err(OpenError::Damaged { .. })),
+        "{opened:?}"
+    );
+}
+
+#[tokio::test]
+async fn bucket_has_one_store_and_a_database_many_buckets() {
+    let (_directory, database) = database();
+    let long = builder()
+        .bucket("a/sessions")
+        .on(Arc::clone(&database))
+        .unwrap();
+    let short = RedbStore::new(Arc::clone(&database), "a", Duration::ZERO).unwrap();
+
+    let again = RedbStore::new(Arc::clone(&database), "a", Duration::ZERO);
+    assert!(
+        matches!(&again, Err(OpenError::BucketInUse { bucket }) if bucket == "a"),
+        "{again:?}"
+    );
+    create(&short, 1, "ann").await.unwrap();
+    assert!(!is_there(&long, 1).await);
+    create(&long, 1, "ann").await.unwrap();
+    assert!(short.delete(id(1), None).await.unwrap());
+    assert!(is_there(&long, 1).await);
+
+    short.close().await;
+    let again = RedbStore::new(Arc::clone(&database), "a", Duration::ZERO).unwrap();
+    drop((again, short, long));
+    Arc::try_unwrap(database).expect("nobody else has it");
+}
+
+#[test]
+fn damaged_file_is_an_error() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    drop(builder().open(&path).unwrap());
+    let whole = fs::read(&path).unwrap();
+    let mut headless = whole.clone();
+    headless[9..512].fill(0xff);
+    let cut = whole[..whole.len() / 2].to_vec();
+    for (name, content) in [("header overwritten", headless), ("cut", cut)] {
+        fs::write(&path, &content).unwrap();
+        let opened = builder().open(&path);
+        assert!(
+            matches!(
+                opened,
+                Err(OpenError::Damaged { .. } | OpenError::OldFormat { .. })
+            ),
+            "{name}: {opened:?}"
+        );
+    }
+}
+
+#[test]
+fn failing_opener_and_failing_disk_are_errors() {
+    let opened = builder().open_with(|| Err(std::io::Error::other("no").into()));
+    assert!(
+        matches!(opened, Err(OpenError::Opener { .. })),
+        "{opened:?}"
+    );
+
+    let disk = Disk::default();
+    let database = Arc::new(disk.database().unwrap());
+    disk.fail(Fault::always(
+        support::At::Write,
+        std::io::ErrorKind::TimedOut,
+    ));
+    let opened = builder().on(database);
+    assert!(matches!(opened, Err(OpenError::Io { .. })), "{opened:?}");
+}
+
+#[test]
+fn errors_do_not_repeat_their_source() {
+    let source = Arc::new(std::io::Error::other("the source"));
+    let errors = [
+        OpenError::Damaged {
+            source: Arc::clone(&source) as _,
+        },
+        OpenError::Io {
+            source: Arc::clone(&source) as _,
+        },
+        OpenError::Opener {
+            source: Arc::clone(&source) as _,
+        },
+        OpenError::Thread {
+            source: Arc::clone(&source) as _,
+        },
+        OpenError::PermissionDenied {
+            path: "a".into(),
+            source,
+        },
+    ];
+    for error in errors {
+        assert!(!error.to_string().contains("the source"), "{error}");
+        assert_eq!(error.source().unwrap().to_string(), "the source");
+    }
+}

@@ -1,0 +1,385 @@
+//! What the tests have in common: a disk that counts, blocks and fails, and small sessions.
+//!
+//! The disk is memory that outlives the databases on it. A write that fails changes nothing; a sync
+//! that fails leaves what was written where it is.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
+use sessionup_core::{
+    CreateOptions, Record, SecretHash, Session, SessionId, Store, StoreError, Timestamp, UserKey,
+};
+use sessionup_redb::{RedbStore, RedbStoreBuilder};
+
+/// A disk that can be asked how it was used, and told to misbehave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    bytes: Mutex<Vec<u8>>,
+    syncs: AtomicU64,
+    writes: AtomicU64,
+    opens: AtomicU64,
+    refuses_opening: AtomicBool,
+    has_no_cache: AtomicBool,
+    fault: Mutex<Option<Fault>>,
+    /// How many bytes there are; what lies beyond cannot be written.
+    room: Mutex<Option<u64>>,
+    gate: Mutex<Gate>,
+    gate_moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    is_shut: bool,
+    waiting: usize,
+}
+
+/// What goes wrong, and from when on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: At,
+    pub(crate) how: How,
+    /// How many accesses of that kind go well before.
+    pub(crate) after: u64,
+    /// How many fail, then.
+    pub(crate) times: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// Reads, writes, syncs and changes of length.
+    Any,
+    Read,
+    Sync,
+    Write,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    Error(io::ErrorKind),
+    Panic,
+}
+
+impl Fault {
+    pub(crate) fn always(at: At, kind: io::ErrorKind) -> Self {
+        Self {
+            at,
+            how: How::Error(kind),
+            after: 0,
+            times: u64::MAX,
+        }
+    }
+
+    pub(crate) fn once(at: At, kind: io::ErrorKind) -> Self {
+        Self {
+            times: 1,
+            ..Self::always(at, kind)
+        }
+    }
+
+    pub(crate) fn panic(at: At) -> Self {
+        Self {
+            how: How::Panic,
+            ..Self::once(at, io::ErrorKind::Other)
+        }
+    }
+}
+
+impl Disk {
+    pub(crate) fn syncs(&self) -> u64 {
+        self.0.syncs.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn writes(&self) -> u64 {
+        self.0.writes.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn opens(&self) -> u64 {
+        self.0.opens.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn fail(&self, fault: Fault) {
+        *self.0.fault.lock().unwrap() = Some(fault);
+    }
+
+    pub(crate) fn heal(&self) {
+        *self.0.fault.lock().unwrap() = None;
+    }
+
+    /// Leaves as much room as is taken.
+    pub(crate) fn fill_up(&self) {
+        let taken = self.0.bytes.lock().unwrap().len();
+        *self.0.room.lock().unwrap() = Some(taken as u64);
+    }
+
+    pub(crate) fn make_room(&self) {
+        *self.0.room.lock().unwrap() = None;
+    }
+
+    fn has_room(&self, end: u64) -> io::Result<()> {
+        match *self.0.room.lock().unwrap() {
+            Some(room) if end > room => Err(io::ErrorKind::StorageFull.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the fault that was ordered is still to come.
+    pub(crate) fn is_fault_left(&self) -> bool {
+        self.0
+            .fault
+            .lock()
+            .unwrap()
+            .is_some_and(|fault| fault.times > 0)
+    }
+
+    pub(crate) fn refuse_opening(&self, refuses: bool) {
+        self.0.refuses_opening.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Databases that are opened from now on read each page from the disk.
+    pub(crate) fn without_cache(&self) {
+        self.0.has_no_cache.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets syncs wait from now on.
+    pub(crate) fn shut_gate(&self) {
+        self.0.gate.lock().unwrap().is_shut = true;
+    }
+
+    pub(crate) fn open_gate(&self) {
+        self.0.gate.lock().unwrap().is_shut = false;
+        self.0.gate_moved.notify_all();
+    }
+
+    /// Waits until somebody waits at the gate.
+    pub(crate) fn wait_for_sync(&self) {
+        let mut gate = self.0.gate.lock().unwrap();
+        while gate.waiting == 0 {
+            gate = self.0.gate_moved.wait(gate).unwrap();
+        }
+    }
+
+    pub(crate) fn database(&self) -> Result<Database, DatabaseError> {
+        if self.0.refuses_opening.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        }
+        self.0.opens.fetch_add(1, Ordering::SeqCst);
+        let mut builder = Database::builder();
+        if self.0.has_no_cache.load(Ordering::SeqCst) {
+            builder.set_cache_size(0);
+        }
+        builder.create_with_backend(OnDisk(self.clone()))
+    }
+
+    /// Opens a store that can open this disk again.
+    pub(crate) fn store(&self) -> RedbStore {
+        self.store_with(builder())
+    }
+
+    pub(crate) fn store_with(&self, builder: RedbStoreBuilder) -> RedbStore {
+        let disk = self.clone();
+        builder.open_with(move || disk.database()).unwrap()
+    }
+
+    fn access(&self, at: At) -> io::Result<()> {
+        let mut fault = self.0.fault.lock().unwrap();
+        let Some(ordered) = fault.as_mut() else {
+            return Ok(());
+        };
+        if ordered.at != at && ordered.at != At::Any {
+            return Ok(());
+        }
+        if ordered.after > 0 {
+            ordered.after -= 1;
+            return Ok(());
+        }
+        if ordered.times == 0 {
+            return Ok(());
+        }
+        ordered.times -= 1;
+        let how = ordered.how;
+        drop(fault);
+        match how {
+            How::Error(kind) => Err(kind.into()),
+            How::Panic => panic!("the disk panics, as ordered"),
+        }
+    }
+
+    fn pass_gate(&self) {
+        let mut gate = self.0.gate.lock().unwrap();
+        gate.waiting += 1;
+        self.0.gate_moved.notify_all();
+        while gate.is_shut {
+            gate = self.0.gate_moved.wait(gate).unwrap();
+        }
+        gate.waiting -= 1;
+    }
+}
+
+#[derive(Debug)]
+struct OnDisk(Disk);
+
+impl StorageBackend for OnDisk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.0.bytes.lock().unwrap().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.access(At::Read)?;
+        let bytes = self.0.0.bytes.lock().unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        let from = bytes.get(offset..offset + out.len());
+        out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.access(At::Write)?;
+        let mut bytes = self.0.0.bytes.lock().unwrap();
+        bytes.resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.pass_gate();
+        self.0.access(At::Sync)?;
+        self.0.0.syncs.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.access(At::Write)?;
+        self.0.has_room(offset + data.len() as u64)?;
+        self.0.0.writes.fetch_add(1, Ordering::SeqCst);
+        let mut bytes = self.0.0.bytes.lock().unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        let to = bytes.get_mut(offset..offset + data.len());
+        to.ok_or(io::ErrorKind::UnexpectedEof)?
+            .copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// A builder of stores in which nothing happens unless the test asks for it.
+pub(crate) fn builder() -> RedbStoreBuilder {
+    RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .touch_delay(Duration::from_secs(3_600))
+}
+
+pub(crate) const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn id(number: u64) -> SessionId {
+    SessionId::from_bytes(u128::from(number).to_be_bytes())
+}
+
+pub(crate) fn user(key: &str) -> UserKey {
+    UserKey::new(key).unwrap()
+}
+
+/// A session of this user, made at 0, that lives until 1,000,000.
+pub(crate) fn session(number: u64, key: &str) -> Session {
+    Session::new(id(number), user(key), at(0), at(1_000_000))
+}
+
+pub(crate) fn record(number: u64, key: &str) -> Record {
+    Record::new(session(number, key), SecretHash::from_bytes([7; 32]))
+}
+
+pub(crate) async fn create(store: &RedbStore, number: u64, key: &str) -> Result<(), StoreError> {
+    let created = store.create(record(number, key), CreateOptions::default(), at(0));
+    created.await.map(drop)
+}
+
+pub(crate) async fn create_many(store: &RedbStore, numbers: std::ops::Range<u64>, key: &str) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in numbers {
+        let (store, key) = (store.clone(), key.to_owned());
+        tasks.spawn(async move { create(&store, number, &key).await.unwrap() });
+    }
+    tasks.join_all().await;
+}
+
+/// The numbers of a user's sessions.
+pub(crate) async fn listed(store: &RedbStore, key: &str) -> Vec<SessionId> {
+    let records = store.list(&user(key), at(0)).await.unwrap();
+    records.iter().map(|record| record.session.id).collect()
+}
+
+pub(crate) async fn is_there(store: &RedbStore, number: u64) -> bool {
+    store.fetch(id(number), at(0)).await.unwrap().is_some()
+}
+
+/// Asks again and again until the store is available.
+pub(crate) async fn until_available(store: &RedbStore) {
+    while let Err(StoreError::Unavailable { .. }) = store.fetch(id(u64::MAX), at(0)).await {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A future on the heap, to be polled by hand.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Polls once, with nobody to be woken.
+pub(crate) fn poll<T>(future: &mut Boxed<'_, T>) -> Poll<T> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls once; the answer is not there yet.
+pub(crate) fn begin<'a, T>(future: impl Future<Output = T> + 'a) -> Boxed<'a, T> {
+    let mut future: Boxed<'a, T> = Box::pin(future);
+    assert!(poll(&mut future).is_pending(), "answered at once");
+    future
+}
+
+type IdKey = &'static [u8; 16];
+
+pub(crate) const SESSIONS: redb::TableDefinition<'_, IdKey, &[u8]> =
+    redb::TableDefinition::new("sessions/sessions");
+pub(crate) const BY_USER: redb::TableDefinition<'_, (&[u8], IdKey), ()> =
+    redb::TableDefinition::new("sessions/by_user");
+pub(crate) const BY_EXPIRY: redb::TableDefinition<'_, (i64, IdKey), ()> =
+    redb::TableDefinition::new("sessions/by_expiry");
+pub(crate) const ABOUT: redb::TableDefinition<'_, &str, u64> =
+    redb::TableDefinition::new("sessions/about");
+
+/// Asserts that each record has one entry in each index and each entry a record.
+pub(crate) fn assert_whole(database: &Database) {
+    let transaction = database.begin_read().unwrap();
+    let sessions = transaction.open_table(SESSIONS).unwrap();
+    let by_user = transaction.open_table(BY_USER).unwrap();
+    let by_expiry = transaction.open_table(BY_EXPIRY).unwrap();
+    let records: Vec<[u8; 16]> = ReadableTable::iter(&sessions)
+        .unwrap()
+        .map(|entry| *entry.unwrap().0.value())
+        .collect();
+    let mut users: Vec<[u8; 16]> = ReadableTable::iter(&by_user)
+        .unwrap()
+        .map(|entry| *entry.unwrap().0.value().1)
+        .collect();
+    let mut filed: Vec<[u8; 16]> = ReadableTable::iter(&by_expiry)
+        .unwrap()
+        .map(|entry| *entry.unwrap().0.value().1)
+        .collect();
+    users.sort_unstable();
+    filed.sort_unstable();
+    assert_eq!(records, users, "index of users");
+    assert_eq!(records, filed, "index of expiry");
+    let distinct: BTreeSet<_> = records.iter().collect();
+    assert_eq!(distinct.len(), records.len());
+}

@@ -24,7 +24,13 @@ impl HttpError {
     /// Returns the status for the client.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        match &self.0 {
+        Self::status_of(&self.0)
+    }
+
+    /// Returns the status that an error has for the client.
+    #[must_use]
+    pub const fn status_of(error: &Error) -> StatusCode {
+        match error {
             Error::NoSession => StatusCode::UNAUTHORIZED,
             Error::Store(StoreError::LimitReached { .. }) => StatusCode::CONFLICT,
             Error::Meta(_) | Error::Store(StoreError::InvalidMeta(_)) | Error::UserKey(_) => {

@@ -55,3 +55,8 @@ pub use layer::{AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SessionLaye
 pub use sessions::{CurrentSession, Sessions};
 #[doc(no_inline)]
 pub use sessionup_core::*;
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

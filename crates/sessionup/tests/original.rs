@@ -60,7 +60,7 @@ impl World {
 
 macro_rules! over_both_stores {
     ($($behaviour:ident)*) => {
-        mod memory {
+        mod in_memory {
             $(
                 #[tokio::test]
                 async fn $behaviour() {
@@ -69,7 +69,7 @@ macro_rules! over_both_stores {
             )*
         }
 
-        mod redb {
+        mod file {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $behaviour() {
@@ -115,6 +115,110 @@ over_both_stores! {
     fetch_all_marks_the_current_session
     fetch_all_leaves_expired_sessions_out
     every_session_survives_many_logins_of_others
+}
+
+/// What the Bolt store does beyond the manager's behaviours.
+mod bolt_store {
+    use std::sync::Arc;
+
+    use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableHandle};
+    use sessionup_redb::OpenError;
+
+    use super::*;
+
+    /// A database of the application's, with one session that has expired.
+    async fn with_expired_session(bucket: &str) -> (Arc<Database>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::create(directory.path().join("my.redb")).unwrap();
+        let database = Arc::new(database);
+        let store = RedbStore::new(Arc::clone(&database), bucket, Duration::ZERO).unwrap();
+        let manager = Manager::builder(store.clone());
+        let manager = manager
+            .clock(support::clock())
+            .lifetime(Duration::from_millis(1));
+        let manager = manager.build().unwrap();
+        manager
+            .sessions([], sessionup::Peer::default())
+            .init("ann")
+            .await
+            .unwrap();
+        store.close().await;
+        (database, directory)
+    }
+
+    fn records(database: &Database, bucket: &str) -> u64 {
+        let transaction = database.begin_read().unwrap();
+        let mut tables = transaction.list_tables().unwrap();
+        let name = format!("{bucket}/sessions");
+        let table = tables.find(|table| table.name() == name).unwrap();
+        transaction
+            .open_untyped_table(table)
+            .unwrap()
+            .len()
+            .unwrap()
+    }
+
+    #[test]
+    fn new_refuses_an_empty_bucket_and_a_senseless_interval() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Arc::new(Database::create(directory.path().join("my.redb")).unwrap());
+        let open = |bucket, interval| RedbStore::new(Arc::clone(&database), bucket, interval);
+        let empty = open("", Duration::from_secs(1));
+        assert!(
+            matches!(empty, Err(OpenError::InvalidBucket { .. })),
+            "{empty:?}"
+        );
+        let senseless = open("sessions", Duration::from_nanos(1));
+        assert!(
+            matches!(senseless, Err(OpenError::InvalidInterval { .. })),
+            "{senseless:?}"
+        );
+        open("sessions", Duration::ZERO).unwrap();
+    }
+
+    #[tokio::test]
+    async fn zero_interval_deletes_nothing() {
+        let (database, _directory) = with_expired_session("sessions").await;
+        let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
+        store.close().await;
+        assert_eq!(records(&database, "sessions"), 1);
+    }
+
+    #[tokio::test]
+    async fn cleanup_deletes_what_has_expired() {
+        let (database, _directory) = with_expired_session("sessions").await;
+        let interval = Duration::from_millis(1);
+        let store = RedbStore::new(Arc::clone(&database), "sessions", interval).unwrap();
+        while records(&database, "sessions") > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(store.cleanup_errors().try_recv().is_none());
+    }
+
+    /// Ours: a closed store refuses work, where the original goes on without cleanup.
+    #[tokio::test]
+    async fn close_leaves_the_database_open_and_twice_is_harmless() {
+        let (database, _directory) = with_expired_session("sessions").await;
+        let interval = Duration::from_secs(60);
+        let store = RedbStore::new(Arc::clone(&database), "sessions", interval).unwrap();
+        let errors = store.cleanup_errors();
+        store.close().await;
+        store.close().await;
+        assert!(errors.recv().await.is_none());
+
+        let manager = Manager::builder(store).build().unwrap();
+        let login = manager.sessions([], sessionup::Peer::default());
+        let refused = login.init("ann").await.unwrap_err();
+        assert_eq!(refused.to_string(), "session store is closed, open it anew");
+        let own = redb::TableDefinition::<&str, &str>::new("own");
+        let transaction = database.begin_write().unwrap();
+        transaction
+            .open_table(own)
+            .unwrap()
+            .insert("key", "value")
+            .unwrap();
+        transaction.commit().unwrap();
+    }
 }
 
 async fn cookie_options(world: World) {
@@ -321,8 +425,9 @@ async fn revoke_by_id_of_nothing_does_nothing(world: World) {
 async fn revoke_by_id_unchecked_ends_anybodys(world: World) {
     let mut browser = Browser::new(&world.app());
     let id = browser.login("ann").await;
-    let revoked = world.manager().revoke_by_id_unchecked(id.parse().unwrap());
-    assert!(revoked.await.unwrap());
+    let manager = world.manager();
+    let revoked = manager.revoke_by_id_unchecked(id.parse().unwrap()).await;
+    assert!(revoked.unwrap());
     assert_eq!(browser.get("/private").await.status, 401);
 }
 

@@ -62,7 +62,10 @@ mod tests {
         let sessions = manager.sessions([], Peer::default());
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.build().unwrap();
-        runtime.block_on(sessions.revoke()).unwrap();
+        runtime.block_on(async {
+            sessions.init("ann").await.unwrap();
+            sessions.revoke().await.unwrap();
+        });
         sessions.response_cookie().unwrap()
     }
 

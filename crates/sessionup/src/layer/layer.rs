@@ -36,7 +36,7 @@ impl SessionLayers for Manager {
     fn auth(&self) -> AuthLayer {
         AuthLayer {
             manager: self.clone(),
-            reject: DefaultReject::default(),
+            reject: DefaultReject,
         }
     }
 }
@@ -83,7 +83,7 @@ impl<R> AuthLayer<R> {
     /// let sessions = Manager::builder(MemoryStore::new()).build()?;
     /// let login = |rejection: &Rejection, _: &http::request::Parts| match rejection {
     ///     Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
-    ///     _ => (rejection.status(), "Please try again.").into_response(),
+    ///     _ => rejection.to_response(),
     /// };
     /// let app: Router = Router::new()
     ///     .route("/devices", get(|| async { "only for users" }))

@@ -14,7 +14,9 @@
 //!    last action winning, and `Cache-Control: no-store` in place of any other.
 //! 7. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
 //!    was under way during a login would take the new cookie away.
-//! 8. Layers of one manager inside each other share one handle, and the outermost sees to the
+//! 8. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
+//!    gets 401 also for a method that the route does not know.
+//! 9. Layers of one manager inside each other share one handle, and the outermost sees to the
 //!    cookie.
 //!
 //! The address of the client is that of the socket. axum tells it if the server is started with

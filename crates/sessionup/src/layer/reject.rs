@@ -23,6 +23,12 @@ impl Rejection {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+
+    /// Makes the response of [`DefaultReject`], for what a `reject` of your own leaves to it.
+    #[must_use]
+    pub fn to_response<B: From<&'static str>>(&self) -> Response<B> {
+        json_error(self.status())
+    }
 }
 
 /// Answers a request that may not pass.
@@ -50,12 +56,12 @@ where
 /// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, or 503
 /// `{"error":"service unavailable"}` with `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct DefaultReject;
 
 impl<B: From<&'static str>> Reject<B> for DefaultReject {
     fn reject(&self, rejection: &Rejection, _: &Parts) -> Response<B> {
-        json_error(rejection.status())
+        rejection.to_response()
     }
 }
 

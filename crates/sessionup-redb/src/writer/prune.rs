@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sessionup_core::{Pruned, SessionId, Timestamp};
 
 use crate::error::Halt;
+use crate::record::Stored;
 use crate::schema::step;
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
@@ -113,15 +114,7 @@ impl Slice {
         id: SessionId,
         tables: &mut Tables<'_>,
     ) -> Result<Outcome, Halt> {
-        let stored = match tables.find(id)? {
-            Some(Found::Whole(stored)) if stored.filed == filed => Some(stored),
-            Some(Found::Damaged(error)) => {
-                report_damage(id, &error);
-                None
-            }
-            Some(Found::Whole(_)) | None => None,
-        };
-        let Some(stored) = stored else {
+        let Some(stored) = record_filed(filed, id, tables)? else {
             if self.left > 0 {
                 self.left -= 1;
                 tables.unfile(filed, id)?;
@@ -149,6 +142,22 @@ impl Slice {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Returns the record of an entry; `None` if the entry leads nowhere.
+fn record_filed(
+    filed: i64,
+    id: SessionId,
+    tables: &Tables<'_>,
+) -> Result<Option<Box<Stored>>, Halt> {
+    Ok(match tables.find(id)? {
+        Some(Found::Whole(stored)) if stored.filed == filed => Some(stored),
+        Some(Found::Damaged(error)) => {
+            report_damage(id, &error);
+            None
+        }
+        Some(Found::Whole(_)) | None => None,
+    })
 }
 
 #[cfg(test)]

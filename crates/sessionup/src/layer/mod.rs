@@ -21,7 +21,7 @@
 //!
 //! The address of the client is that of the socket. axum tells it if the server is started with
 //! `into_make_service_with_connect_info::<SocketAddr>()`; other servers put a
-//! [`PeerAddr`](crate::PeerAddr) into the request's extensions. Without either it is unknown.
+//! [`PeerAddr`] into the request's extensions. Without either it is unknown.
 
 mod future;
 mod headers;

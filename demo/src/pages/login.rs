@@ -4,21 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 use sessionup::Sessions;
 
 use crate::app::AppState;
 use crate::pages::error::PageError;
-use crate::pages::{Form, Viewer, current_password_field, name_field, page, problem};
-use crate::passwords::Password;
-
-/// What somebody typed. A field that is missing counts as empty.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Login {
-    name: String,
-    password: Password,
-}
+use crate::pages::{Credentials, Form, Viewer, current_password_field, name_field, page, problem};
 
 pub(crate) async fn form() -> Markup {
     show("", None)
@@ -27,7 +17,7 @@ pub(crate) async fn form() -> Markup {
 pub(crate) async fn submit(
     State(app): State<AppState>,
     sessions: Sessions,
-    Form(login): Form<Login>,
+    Form(login): Form<Credentials>,
 ) -> Result<Response, PageError> {
     let name = login.name.trim();
     if app.verify(name, login.password).await?.is_none() {

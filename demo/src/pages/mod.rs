@@ -12,13 +12,23 @@ use axum::extract::FromRequest;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use maud::{DOCTYPE, Markup, html};
+use serde::Deserialize;
 
 use self::error::PageError;
+use crate::passwords::Password;
 
 /// The fields of a form; a body that has none is answered with an error page.
 #[derive(FromRequest)]
 #[from_request(via(axum::extract::Form), rejection(PageError))]
 pub(crate) struct Form<T>(pub(crate) T);
+
+/// A name and a password, as somebody typed them. A field that is missing counts as empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Credentials {
+    name: String,
+    password: Password,
+}
 
 /// Who looks at a page, as far as it knows.
 #[derive(Clone, Copy)]

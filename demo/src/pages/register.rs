@@ -4,22 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 use sessionup::Sessions;
 
 use crate::accounts::AccountName;
 use crate::app::AppState;
 use crate::pages::error::PageError;
-use crate::pages::{Form, Viewer, name_field, new_password_field, page, problem};
+use crate::pages::{Credentials, Form, Viewer, name_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password};
-
-/// What somebody typed. A field that is missing counts as empty.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Registration {
-    name: String,
-    password: Password,
-}
 
 pub(crate) async fn form() -> Markup {
     show("", None)
@@ -28,9 +19,9 @@ pub(crate) async fn form() -> Markup {
 pub(crate) async fn submit(
     State(app): State<AppState>,
     sessions: Sessions,
-    Form(registration): Form<Registration>,
+    Form(registration): Form<Credentials>,
 ) -> Result<Response, PageError> {
-    let Registration {
+    let Credentials {
         name: typed,
         password,
     } = registration;

@@ -9,7 +9,8 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 /// Keeps records in memory; they are lost when the process ends.
 ///
 /// For tests, and for applications whose logins need not survive a restart. Clones share the same
-/// records. Holds at most a given number of sessions, so that logins cannot fill the memory.
+/// records. Holds at most a given number of sessions, so that logins cannot fill the memory. Expired
+/// ones give way when it is full; a [`Cleanup`](crate::Cleanup) gives back their room sooner.
 ///
 /// ```
 /// use sessionup_core::{Manager, MemoryStore};
@@ -33,8 +34,7 @@ impl MemoryStore {
         Self::with_capacity(Self::DEFAULT_CAPACITY)
     }
 
-    /// Makes an empty store for at most `capacity` sessions, expired ones that were not pruned
-    /// included. One more is [`StoreError::Full`].
+    /// Makes an empty store for at most `capacity` live sessions. One more is [`StoreError::Full`].
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
@@ -80,9 +80,12 @@ impl Store for MemoryStore {
             )?,
         };
         let ending = options.replaces.filter(|id| state.records.contains_key(id));
-        let after = state.records.len() - evicted.len() - usize::from(ending.is_some());
-        if after >= self.capacity {
-            return Err(StoreError::Full { source: None });
+        let leaving = evicted.len() + usize::from(ending.is_some());
+        while state.records.len() - leaving >= self.capacity {
+            let Some(id) = state.expired(now).find(|id| Some(*id) != ending) else {
+                return Err(StoreError::Full { source: None });
+            };
+            state.remove(id);
         }
 
         for id in evicted.iter().chain(&ending) {
@@ -153,13 +156,13 @@ impl Store for MemoryStore {
         let mut state = self.write();
         let mut deleted = 0;
         for _ in 0..at_most {
-            let Some(id) = state.first_expired(now) else {
+            let Some(id) = state.expired(now).next() else {
                 return Ok(Pruned::new(deleted, false));
             };
             state.remove(id);
             deleted += 1;
         }
-        Ok(Pruned::new(deleted, state.first_expired(now).is_some()))
+        Ok(Pruned::new(deleted, state.expired(now).next().is_some()))
     }
 }
 
@@ -211,8 +214,79 @@ impl State {
             .filter_map(move |id| self.live_one(id, now))
     }
 
-    fn first_expired(&self, now: Timestamp) -> Option<SessionId> {
-        let (deadline, id) = *self.by_deadline.first()?;
-        (!crate::lifetime::is_live(deadline, now)).then_some(id)
+    /// Goes through the expired ones, those that expired first before the others.
+    fn expired(&self, now: Timestamp) -> impl Iterator<Item = SessionId> {
+        self.by_deadline
+            .iter()
+            .take_while(move |(deadline, _)| !crate::lifetime::is_live(*deadline, now))
+            .map(|(_, id)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SecretHash, Session};
+
+    async fn create(
+        store: &MemoryStore,
+        id: u8,
+        expires_at: i64,
+        replaces: Option<u8>,
+        now: i64,
+    ) -> Result<Created, StoreError> {
+        let id_of = |id| SessionId::from_bytes([id; 16]);
+        let session = Session::new(
+            id_of(id),
+            UserKey::new("ann").unwrap(),
+            Timestamp::from_millis(0),
+            Timestamp::from_millis(expires_at),
+        );
+        let record = Record::new(session, SecretHash::from_bytes([0; 32]));
+        let options = CreateOptions::default().replacing(replaces.map(id_of));
+        store
+            .create(record, options, Timestamp::from_millis(now))
+            .await
+    }
+
+    #[tokio::test]
+    async fn full_store_refuses_and_a_replacement_needs_no_room() {
+        let store = MemoryStore::with_capacity(2);
+        create(&store, 1, 100, None, 0).await.unwrap();
+        create(&store, 2, 100, None, 0).await.unwrap();
+
+        let refused = create(&store, 3, 100, None, 99).await;
+        assert!(
+            matches!(refused, Err(StoreError::Full { source: None })),
+            "{refused:?}"
+        );
+        let replaced = create(&store, 3, 100, Some(1), 99).await.unwrap();
+        assert!(replaced.replaced);
+    }
+
+    #[tokio::test]
+    async fn expired_sessions_give_way_when_it_is_full() {
+        let store = MemoryStore::with_capacity(2);
+        create(&store, 1, 10, None, 0).await.unwrap();
+        create(&store, 2, 100, None, 0).await.unwrap();
+
+        create(&store, 3, 100, None, 10).await.unwrap();
+
+        let ann = UserKey::new("ann").unwrap();
+        let list = store.list(&ann, Timestamp::from_millis(10)).await.unwrap();
+        assert_eq!(list.len(), 2);
+        let refused = create(&store, 4, 100, None, 10).await;
+        assert!(
+            matches!(refused, Err(StoreError::Full { .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn expired_session_that_is_replaced_counts_once() {
+        let store = MemoryStore::with_capacity(1);
+        create(&store, 1, 10, None, 0).await.unwrap();
+        let created = create(&store, 2, 100, Some(1), 10).await.unwrap();
+        assert!(created.replaced);
     }
 }

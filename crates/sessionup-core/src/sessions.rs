@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use crate::cookie::SetCookie;
-use crate::manager::{Issued, LazyClient, Loaded, Manager, Presented, Refusal};
+use crate::cookie::{self, Found, SetCookie};
+use crate::manager::{Issued, LazyClient, Loaded, Manager, Peer, Presented, Refusal};
 use crate::store::Change;
 use crate::user_key::IntoUserKey;
 use crate::{Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, UserKey};
@@ -42,18 +42,36 @@ struct State {
     cookie: Option<SetCookie>,
 }
 
-impl Sessions {
-    pub(crate) fn new(manager: Manager, presented: Presented, client: LazyClient) -> Self {
-        Self {
+impl Manager {
+    /// Makes the handle of one request.
+    ///
+    /// `cookies` are the values of all its `Cookie` fields. Nothing is asked of the store before
+    /// the handle is used.
+    #[must_use]
+    pub fn sessions<'a>(
+        &self,
+        cookies: impl IntoIterator<Item = &'a [u8]>,
+        peer: Peer<'_>,
+    ) -> Sessions {
+        let config = self.config();
+        let presented = match cookie::find(cookies, &config.cookie.name) {
+            Found::Absent => Presented::Nothing(Refusal::Absent),
+            Found::Ambiguous => Presented::Nothing(Refusal::Ambiguous),
+            Found::TooLarge => Presented::Nothing(Refusal::TooLarge),
+            Found::One(value) => Presented::of_cookie(value, config.accept_imported),
+        };
+        Sessions {
             visit: Arc::new(Visit {
-                manager,
+                manager: self.clone(),
                 presented,
-                client,
+                client: LazyClient::new(peer, config.capture),
                 state: Mutex::default(),
             }),
         }
     }
+}
 
+impl Sessions {
     /// Returns the session of this request; `None` if there is none.
     ///
     /// # Errors

@@ -14,18 +14,18 @@ pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
 use crate::client::{Client, Mismatch};
-use crate::cookie::{self, Found, SetCookie};
+use crate::cookie::SetCookie;
 use crate::store::{Change, CreateOptions, DynStore, Store, StoreError};
 use crate::user_key::IntoUserKey;
 use crate::{
-    Clock, Error, ListedSession, Meta, Random, Record, Session, SessionId, Sessions, Timestamp,
-    Token, UserKey, lifetime,
+    Clock, Error, ListedSession, Meta, Random, Record, Session, SessionId, Timestamp, Token,
+    UserKey, lifetime,
 };
 
 /// The rules of sessions over a store.
 ///
-/// Knows no HTTP framework. A middleware makes a [`Sessions`] handle of each request by
-/// [`Manager::sessions`]; what is done to sessions apart from a request is done here. A clone is a
+/// Knows no HTTP framework. A middleware makes a [`Sessions`](crate::Sessions) handle of each request
+/// by [`Manager::sessions`]; what is done to sessions apart from a request is done here. A clone is a
 /// handle on the same manager.
 ///
 /// ```
@@ -79,30 +79,6 @@ impl Manager {
         ManagerBuilder::derived(self)
     }
 
-    /// Makes the handle of one request.
-    ///
-    /// `cookies` are the values of all its `Cookie` fields. Nothing is asked of the store before
-    /// the handle is used.
-    #[must_use]
-    pub fn sessions<'a>(
-        &self,
-        cookies: impl IntoIterator<Item = &'a [u8]>,
-        peer: Peer<'_>,
-    ) -> Sessions {
-        let config = self.config();
-        let presented = match cookie::find(cookies, &config.cookie.name) {
-            Found::Absent => Presented::Nothing(Refusal::Absent),
-            Found::Ambiguous => Presented::Nothing(Refusal::Ambiguous),
-            Found::TooLarge => Presented::Nothing(Refusal::TooLarge),
-            Found::One(value) => Presented::of_cookie(value, config.accept_imported),
-        };
-        Sessions::new(
-            self.clone(),
-            presented,
-            LazyClient::new(peer, config.capture),
-        )
-    }
-
     /// Returns the name of the cookie.
     #[must_use]
     pub fn cookie_name(&self) -> &str {
@@ -130,7 +106,7 @@ impl Manager {
 
     /// Revokes any session by its id, whoever's it is; says whether it was there.
     ///
-    /// For administrators. What a user may do is [`Sessions::revoke_by_id`].
+    /// For administrators. What a user may do is [`Sessions::revoke_by_id`](crate::Sessions::revoke_by_id).
     ///
     /// # Errors
     ///

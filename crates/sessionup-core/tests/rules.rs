@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use sessionup_core::{
-    CreateOptions, Credential, Error, Manager, ManualClock, MemoryStore, MetaChange, MetaError,
-    Peer, Random, RandomError, Record, Session, SessionId, Sessions, Store, StoreError, Timestamp,
-    UserKey,
+    Change, CreateOptions, Created, Credential, Error, Manager, ManualClock, MemoryStore,
+    MetaChange, MetaError, Peer, Pruned, Random, RandomError, Record, SecretHash, Session,
+    SessionId, Sessions, Store, StoreError, Timestamp, UserKey,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -323,7 +323,7 @@ impl Store for Lying {
         record: Record,
         options: CreateOptions,
         now: Timestamp,
-    ) -> Result<sessionup_core::Created, StoreError> {
+    ) -> Result<Created, StoreError> {
         self.0.create(record, options, now).await
     }
 
@@ -339,7 +339,7 @@ impl Store for Lying {
     async fn update(
         &self,
         id: SessionId,
-        change: sessionup_core::Change,
+        change: Change,
         now: Timestamp,
     ) -> Result<Option<Arc<Record>>, StoreError> {
         self.0.update(id, change, now).await
@@ -353,11 +353,7 @@ impl Store for Lying {
         self.0.delete_user(user, except).await
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        at_most: usize,
-    ) -> Result<sessionup_core::Pruned, StoreError> {
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
         self.0.prune(now, at_most).await
     }
 }
@@ -388,6 +384,97 @@ async fn nobody_is_logged_in_on_a_stores_word() {
 
     clock.set(START.saturating_add(std::time::Duration::from_secs(24 * 60 * 60)));
     assert!(next(&lying(None), &ann).current().await.unwrap().is_none());
+}
+
+/// A store in which something happens just before a use of a session is recorded.
+#[derive(Debug)]
+struct Meddling(MemoryStore, Meddle);
+
+#[derive(Clone, Copy, Debug)]
+enum Meddle {
+    Delete,
+    Fail,
+    Renew,
+}
+
+impl Store for Meddling {
+    async fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.0.create(record, options, now).await
+    }
+
+    async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        self.0.fetch(id, now).await
+    }
+
+    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.0.list(user, now).await
+    }
+
+    async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        match self.1 {
+            Meddle::Delete => {
+                self.0.delete(id, None).await?;
+            }
+            Meddle::Fail => return Err(StoreError::Overloaded),
+            Meddle::Renew => {
+                let record = self.0.fetch(id, now).await?.unwrap();
+                let other = SecretHash::from_bytes([7; 32]);
+                let renewal = Change::renew(record.secret_hash, other);
+                self.0.update(id, renewal, now).await?;
+            }
+        }
+        self.0.update(id, change, now).await
+    }
+
+    async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
+        self.0.delete(id, owner).await
+    }
+
+    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+        self.0.delete_user(user, except).await
+    }
+
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
+        self.0.prune(now, at_most).await
+    }
+}
+
+/// A use that cannot be recorded costs nobody the login; a session that ended or was renewed while
+/// its use was recorded is not this request's any more.
+#[tokio::test]
+async fn recording_a_use_brings_nothing_back_and_takes_nothing_away() {
+    let cases = [
+        (Meddle::Delete, false),
+        (Meddle::Fail, true),
+        (Meddle::Renew, false),
+    ];
+    for (meddle, let_in) in cases {
+        let store = MemoryStore::new();
+        let clock = ManualClock::at(START);
+        let manager = Manager::builder(Meddling(store.clone(), meddle)).clock(clock.clone());
+        let manager = manager.build().unwrap();
+        let login = stranger(&manager);
+        login.init("ann").await.unwrap();
+
+        clock.advance(std::time::Duration::from_secs(60));
+        let current = next(&manager, &login).current().await.unwrap();
+
+        assert_eq!(current.is_some(), let_in, "{meddle:?}");
+    }
 }
 
 #[tokio::test]

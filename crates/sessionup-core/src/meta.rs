@@ -364,6 +364,26 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_told_and_taken_one_by_one() {
+        let mut meta = Meta::new();
+        meta.insert("b", 2).unwrap();
+        meta.insert("a", "one").unwrap();
+
+        let entries: Vec<_> = meta.iter().collect();
+        assert_eq!(
+            entries,
+            [("a", &Value::from("one")), ("b", &Value::from(2))]
+        );
+        assert_eq!(meta.len(), 2);
+        assert_eq!(meta.value("b"), Some(&Value::from(2)));
+        assert_eq!(meta.value("c"), None);
+
+        assert!(meta.remove("a"));
+        assert!(!meta.remove("a"));
+        assert_eq!(meta.len(), 1);
+    }
+
+    #[test]
     fn refused_change_changes_nothing() {
         let mut meta = Meta::new();
         meta.insert("a", 1).unwrap();

@@ -99,7 +99,6 @@ pub(super) const BOTS: &[(&str, &str)] = &[
     ("Bytespider", "Bytespider"),
     ("CCBot/", "CCBot"),
     ("ChatGPT-User/", "ChatGPT"),
-    ("ClaudeBot/", "ClaudeBot"),
     ("Discordbot/", "Discordbot"),
     ("DuckDuckBot", "DuckDuckBot"),
     ("facebookexternalhit/", "facebookexternalhit"),

@@ -869,12 +869,6 @@ const CASES: &[Case] = &[
         want: ("", "GPTBot", Some(1), Bot),
     },
     Case {
-        name: "ClaudeBot",
-        header: "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; \
-                 ClaudeBot/1.0; +claudebot@anthropic.com)",
-        want: ("", "ClaudeBot", Some(1), Bot),
-    },
-    Case {
         name: "Applebot",
         header: "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, \
                  like Gecko) Version/17.4 Safari/605.1.15 (Applebot/0.1; \

@@ -255,9 +255,16 @@ impl Failure {
     }
 
     /// What to tell the caller of an operation that took part.
-    pub(crate) fn told(&self, had_changed: bool, wants_room: bool) -> StoreError {
+    ///
+    /// That the disk is full says that nothing came of it. What it would have made is ended again in
+    /// any case; what it would have ended may be gone.
+    pub(crate) fn told(&self, part: Part, wants_room: bool) -> StoreError {
         let source = Arc::clone(&self.cause);
-        if wants_room && self.is_full {
+        let Part {
+            had_changed,
+            had_ended,
+        } = part;
+        if wants_room && self.is_full && !(self.is_unknown && had_ended) {
             StoreError::Full {
                 source: Some(source),
             }
@@ -267,6 +274,13 @@ impl Failure {
             StoreError::Unavailable { source }
         }
     }
+}
+
+/// What an operation did in a transaction that failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) had_changed: bool,
+    pub(crate) had_ended: bool,
 }
 
 /// A panic ended the store's work.
@@ -295,5 +309,76 @@ fn is_full(error: &redb::Error) -> bool {
             matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a failure in the commit on a full disk, and of one on a failing disk.
+    #[test]
+    fn what_may_have_happened_is_never_told_as_full() {
+        let failure = |kind: ErrorKind| {
+            let error = redb::StorageError::Io(kind.into());
+            Failure::in_commit(redb::CommitError::Storage(error))
+        };
+        let part = |had_changed, had_ended| Part {
+            had_changed,
+            had_ended,
+        };
+        let cases = [
+            (
+                "login",
+                ErrorKind::StorageFull,
+                part(true, false),
+                true,
+                "full",
+            ),
+            (
+                "login over a session",
+                ErrorKind::StorageFull,
+                part(true, true),
+                true,
+                "unknown",
+            ),
+            (
+                "logout",
+                ErrorKind::StorageFull,
+                part(true, true),
+                false,
+                "unknown",
+            ),
+            (
+                "refused login",
+                ErrorKind::StorageFull,
+                part(false, false),
+                true,
+                "full",
+            ),
+            (
+                "login on a failing disk",
+                ErrorKind::Other,
+                part(true, false),
+                true,
+                "unknown",
+            ),
+            (
+                "no change",
+                ErrorKind::Other,
+                part(false, false),
+                false,
+                "unavailable",
+            ),
+        ];
+        for (name, kind, part, wants_room, expected) in cases {
+            let told = match failure(kind).told(part, wants_room) {
+                StoreError::Full { .. } => "full",
+                StoreError::OutcomeUnknown { .. } => "unknown",
+                StoreError::Unavailable { .. } => "unavailable",
+                error => panic!("{name}: {error:?}"),
+            };
+            assert_eq!(told, expected, "{name}");
+        }
     }
 }

@@ -63,9 +63,10 @@ pub(crate) fn list(
     for record in &mut records {
         touches.lay_over(record);
     }
-    drop(touches);
+    // While the touches are held nothing is settled that was in doubt when they were read.
     records
         .retain(|record| record.session.is_live(now) && !shared.doubts.contains(record.session.id));
+    drop(touches);
     records.sort_by_key(|record| (record.session.created_at, record.session.id));
     Ok(records.into_iter().map(Arc::new).collect())
 }

@@ -4,7 +4,7 @@ use futures_channel::oneshot;
 use sessionup_core::{SessionId, StoreError};
 
 use crate::doubt::Doubts;
-use crate::error::{Failure, Halt};
+use crate::error::{Failure, Halt, Part};
 use crate::writer::tables::Tables;
 
 /// One operation of the store's contract.
@@ -73,7 +73,7 @@ struct Job<O: Operation> {
     operation: O,
     caller: oneshot::Sender<Result<O::Answer, StoreError>>,
     outcome: Option<Result<O::Answer, StoreError>>,
-    has_changed: bool,
+    part: Part,
 }
 
 /// Where a caller finds the answer to its operation.
@@ -86,7 +86,7 @@ pub(crate) fn task<O: Operation>(operation: O) -> (Box<dyn Task>, AnswerTo<O>) {
         operation,
         caller,
         outcome: None,
-        has_changed: false,
+        part: Part::default(),
     };
     (Box::new(job), answer)
 }
@@ -105,9 +105,13 @@ impl<O: Operation> Task for Job<O> {
     }
 
     fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
-        let before = tables.effects.changes;
+        let (changes, sessions) = (tables.effects.changes, tables.effects.sessions.len());
         let outcome = self.operation.apply(tables);
-        self.has_changed = tables.effects.changes != before;
+        let mut fates = tables.effects.sessions.iter().skip(sessions);
+        self.part = Part {
+            had_changed: tables.effects.changes != changes,
+            had_ended: fates.any(|(_, fate)| *fate == Fate::Ended),
+        };
         self.outcome = Some(match outcome {
             Ok(answer) => Ok(answer),
             Err(Halt::Refused(error)) => Err(error),
@@ -127,7 +131,7 @@ impl<O: Operation> Task for Job<O> {
         let answer = self
             .operation
             .without_database(doubts)
-            .ok_or_else(|| failure.told(self.has_changed, O::WANTS_ROOM));
+            .ok_or_else(|| failure.told(self.part, O::WANTS_ROOM));
         let _ = self.caller.send(answer);
     }
 }

@@ -71,7 +71,11 @@ impl Operation for Prune {
                 return Ok(Pruned::new(slice.deleted, true));
             }
             if Instant::now() >= end {
-                self.progress.keep(self.now, after);
+                // What was deleted is not there again next time, unless the commit fails; then it
+                // must be looked at from the beginning.
+                if slice.left == self.at_most {
+                    self.progress.keep(self.now, after);
+                }
                 return Ok(Pruned::new(slice.deleted, true));
             }
         }
@@ -114,12 +118,16 @@ impl Slice {
         id: SessionId,
         tables: &mut Tables<'_>,
     ) -> Result<Outcome, Halt> {
-        let Some(stored) = record_filed(filed, id, tables)? else {
-            if self.left > 0 {
-                self.left -= 1;
-                tables.unfile(filed, id)?;
+        let stored = match lead(filed, id, tables)? {
+            Lead::Record(stored) => stored,
+            Lead::Damaged => return Ok(Outcome::Done),
+            Lead::Nowhere => {
+                if self.left > 0 {
+                    self.left -= 1;
+                    tables.unfile(filed, id)?;
+                }
+                return Ok(Outcome::Done);
             }
-            return Ok(Outcome::Done);
         };
         let session = &stored.record.session;
         let is_expired = !session.is_live(self.now);
@@ -144,19 +152,23 @@ impl Slice {
     }
 }
 
-/// Returns the record of an entry; `None` if the entry leads nowhere.
-fn record_filed(
-    filed: i64,
-    id: SessionId,
-    tables: &Tables<'_>,
-) -> Result<Option<Box<Stored>>, Halt> {
+/// Where an entry leads.
+enum Lead {
+    /// To a record that cannot be read. It keeps its entry: a later version may be able to.
+    Damaged,
+    /// To nothing, or to a record that is filed elsewhere.
+    Nowhere,
+    Record(Box<Stored>),
+}
+
+fn lead(filed: i64, id: SessionId, tables: &Tables<'_>) -> Result<Lead, Halt> {
     Ok(match tables.find(id)? {
-        Some(Found::Whole(stored)) if stored.filed == filed => Some(stored),
+        Some(Found::Whole(stored)) if stored.filed == filed => Lead::Record(stored),
         Some(Found::Damaged(error)) => {
             report_damage(id, &error);
-            None
+            Lead::Damaged
         }
-        Some(Found::Whole(_)) | None => None,
+        Some(Found::Whole(_)) | None => Lead::Nowhere,
     })
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cookie::{self, Found, SetCookie};
 use crate::manager::{Issued, LazyClient, Loaded, Manager, Peer, Presented, Refusal};
-use crate::store::Change;
+use crate::store::{Change, SecretChange};
 use crate::user_key::IntoUserKey;
 use crate::{Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, UserKey};
 
@@ -297,7 +297,14 @@ impl Sessions {
     pub async fn change_meta(&self, change: MetaChange) -> Result<(), Error> {
         let record = self.live().await?.ok_or(Error::NoSession)?;
         let id = record.session.id;
-        match self.visit.manager.update(id, Change::meta(change)).await? {
+        // Only while the token that this request proved is the session's: adopting another one
+        // would let a dead token renew itself.
+        let mut change = Change::meta(change);
+        change.secret = Some(SecretChange {
+            from: record.secret_hash,
+            to: record.secret_hash,
+        });
+        match self.visit.manager.update(id, change).await? {
             Some(changed) => {
                 self.state().loaded = Some(Loaded::Live(changed));
                 Ok(())

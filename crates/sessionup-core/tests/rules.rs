@@ -238,6 +238,28 @@ async fn request_under_way_cannot_bring_a_revoked_session_back() {
     assert_eq!(count(&store).await, 0);
 }
 
+/// A request that was let in, then its token is renewed by another one.
+#[tokio::test]
+async fn request_under_way_cannot_take_over_a_renewed_session() {
+    let store = MemoryStore::new();
+    let manager = manager(&store);
+    let login = stranger(&manager);
+    login.init("ann").await.unwrap();
+    let under_way = next(&manager, &login);
+    under_way.current().await.unwrap().unwrap();
+    let owner = next(&manager, &login);
+    owner.renew().await.unwrap();
+
+    let change = under_way.set_meta("seen", 1).await;
+    assert!(matches!(change, Err(Error::NoSession)), "{change:?}");
+    let renewal = under_way.renew().await;
+    assert!(matches!(renewal, Err(Error::NoSession)), "{renewal:?}");
+
+    assert_eq!(under_way.response_cookie(), None);
+    let current = next(&manager, &owner).current().await.unwrap().unwrap();
+    assert!(current.meta.is_empty());
+}
+
 #[tokio::test]
 async fn parallel_requests_do_not_undo_each_others_meta() {
     let store = MemoryStore::new();

@@ -339,6 +339,18 @@ async fn layers_of_one_manager_share_one_handle() {
 }
 
 #[tokio::test]
+async fn request_that_is_printed_shows_no_token() {
+    let manager = manager(MemoryStore::new());
+    let print = get(|headers: http::HeaderMap| async move { format!("{headers:?}") });
+    let routes = Router::new().route("/print", print).layer(manager.public());
+    let mut browser = Browser::new(&app(&manager).merge(routes));
+    browser.login("ann").await;
+    let printed = browser.get("/print").await.body;
+    assert!(printed.contains("cookie"), "{printed}");
+    assert!(!printed.contains(&browser.cookie.unwrap()), "{printed}");
+}
+
+#[tokio::test]
 async fn two_managers_live_side_by_side() {
     let clock = clock();
     let users = build(MemoryStore::new(), &clock, |b| b);

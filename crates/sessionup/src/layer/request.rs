@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{COOKIE, USER_AGENT};
+use http::header::{COOKIE, Entry, USER_AGENT};
 use http::{HeaderMap, Request};
 use sessionup_core::{Manager, Peer};
 
@@ -50,6 +50,7 @@ impl Visit {
                 is_outermost: false,
             };
         }
+        hide_cookies(request.headers_mut());
         let peer = Peer::new(
             peer_ip(request.extensions()),
             request
@@ -72,6 +73,15 @@ impl Visit {
         if self.is_outermost {
             let name = self.sessions.manager().cookie_name();
             headers::finish(response, name, self.sessions.response_cookie());
+        }
+    }
+}
+
+/// Keeps the token out of what prints the request's headers from here on.
+fn hide_cookies(headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut cookies) = headers.entry(COOKIE) {
+        for cookie in cookies.iter_mut() {
+            cookie.set_sensitive(true);
         }
     }
 }

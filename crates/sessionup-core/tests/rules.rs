@@ -335,27 +335,53 @@ async fn new_sessions_never_get_the_form_of_the_original() {
     );
 }
 
-/// A store that keeps none of its promises about what it returns.
+/// A store that keeps none of its promises, as far as a test says.
 #[derive(Debug)]
-struct Lying(MemoryStore, Option<SessionId>);
+struct Faithless {
+    store: MemoryStore,
+    lie: Option<Lie>,
+    meddle: Option<Meddle>,
+}
 
-impl Store for Lying {
+/// What a fetch returns in place of what it was asked for.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    Expired,
+    Other(SessionId),
+}
+
+/// What happens just before an update.
+#[derive(Clone, Copy, Debug)]
+enum Meddle {
+    Delete,
+    Fail,
+    Renew,
+}
+
+impl Store for Faithless {
     async fn create(
         &self,
         record: Record,
         options: CreateOptions,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.0.create(record, options, now).await
+        self.store.create(record, options, now).await
     }
 
-    /// Returns expired records, and somebody else's.
-    async fn fetch(&self, id: SessionId, _: Timestamp) -> Result<Option<Arc<Record>>, StoreError> {
-        self.0.fetch(self.1.unwrap_or(id), START).await
+    async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        match self.lie {
+            None => self.store.fetch(id, now).await,
+            Some(Lie::Expired) => self.store.fetch(id, START).await,
+            Some(Lie::Other(other)) => self.store.fetch(other, now).await,
+        }
     }
 
     async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.0.list(user, now).await
+        self.store.list(user, now).await
     }
 
     async fn update(
@@ -364,19 +390,32 @@ impl Store for Lying {
         change: Change,
         now: Timestamp,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        self.0.update(id, change, now).await
+        match self.meddle {
+            None => {}
+            Some(Meddle::Delete) => {
+                self.store.delete(id, None).await?;
+            }
+            Some(Meddle::Fail) => return Err(StoreError::Overloaded),
+            Some(Meddle::Renew) => {
+                let record = self.store.fetch(id, now).await?.unwrap();
+                let other = SecretHash::from_bytes([7; 32]);
+                let renewal = Change::renew(record.secret_hash, other);
+                self.store.update(id, renewal, now).await?;
+            }
+        }
+        self.store.update(id, change, now).await
     }
 
     async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
-        self.0.delete(id, owner).await
+        self.store.delete(id, owner).await
     }
 
     async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
-        self.0.delete_user(user, except).await
+        self.store.delete_user(user, except).await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
-        self.0.prune(now, at_most).await
+        self.store.prune(now, at_most).await
     }
 }
 
@@ -391,13 +430,18 @@ async fn nobody_is_logged_in_on_a_stores_word() {
     let (ann, bob) = (stranger(&honest), stranger(&honest));
     let ann_id = ann.init("ann").await.unwrap().id;
     bob.init("bob").await.unwrap();
-    let lying = |id| {
-        let builder = Manager::builder(Lying(store.clone(), id)).clock(clock.clone());
+    let lying = |lie| {
+        let faithless = Faithless {
+            store: store.clone(),
+            lie: Some(lie),
+            meddle: None,
+        };
+        let builder = Manager::builder(faithless).clock(clock.clone());
         builder.build().unwrap()
     };
 
     assert!(
-        next(&lying(Some(ann_id)), &bob)
+        next(&lying(Lie::Other(ann_id)), &bob)
             .current()
             .await
             .unwrap()
@@ -405,74 +449,13 @@ async fn nobody_is_logged_in_on_a_stores_word() {
     );
 
     clock.set(START.saturating_add(std::time::Duration::from_secs(24 * 60 * 60)));
-    assert!(next(&lying(None), &ann).current().await.unwrap().is_none());
-}
-
-/// A store in which something happens just before a use of a session is recorded.
-#[derive(Debug)]
-struct Meddling(MemoryStore, Meddle);
-
-#[derive(Clone, Copy, Debug)]
-enum Meddle {
-    Delete,
-    Fail,
-    Renew,
-}
-
-impl Store for Meddling {
-    async fn create(
-        &self,
-        record: Record,
-        options: CreateOptions,
-        now: Timestamp,
-    ) -> Result<Created, StoreError> {
-        self.0.create(record, options, now).await
-    }
-
-    async fn fetch(
-        &self,
-        id: SessionId,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
-        self.0.fetch(id, now).await
-    }
-
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.0.list(user, now).await
-    }
-
-    async fn update(
-        &self,
-        id: SessionId,
-        change: Change,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
-        match self.1 {
-            Meddle::Delete => {
-                self.0.delete(id, None).await?;
-            }
-            Meddle::Fail => return Err(StoreError::Overloaded),
-            Meddle::Renew => {
-                let record = self.0.fetch(id, now).await?.unwrap();
-                let other = SecretHash::from_bytes([7; 32]);
-                let renewal = Change::renew(record.secret_hash, other);
-                self.0.update(id, renewal, now).await?;
-            }
-        }
-        self.0.update(id, change, now).await
-    }
-
-    async fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, StoreError> {
-        self.0.delete(id, owner).await
-    }
-
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
-        self.0.delete_user(user, except).await
-    }
-
-    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
-        self.0.prune(now, at_most).await
-    }
+    assert!(
+        next(&lying(Lie::Expired), &ann)
+            .current()
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 /// A use that cannot be recorded costs nobody the login; a session that ended or was renewed while
@@ -487,7 +470,12 @@ async fn recording_a_use_brings_nothing_back_and_takes_nothing_away() {
     for (meddle, let_in) in cases {
         let store = MemoryStore::new();
         let clock = ManualClock::at(START);
-        let manager = Manager::builder(Meddling(store.clone(), meddle)).clock(clock.clone());
+        let faithless = Faithless {
+            store,
+            lie: None,
+            meddle: Some(meddle),
+        };
+        let manager = Manager::builder(faithless).clock(clock.clone());
         let manager = manager.build().unwrap();
         let login = stranger(&manager);
         login.init("ann").await.unwrap();

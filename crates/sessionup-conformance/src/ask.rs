@@ -180,6 +180,10 @@ fn expect_same(found: Option<&Record>, expected: &Record, why: &str, how: &str) 
         found.secret_hash == expected.secret_hash,
         "{why}: session {id} was {how} with another secret hash"
     );
+    assert!(
+        found.replaced == expected.replaced,
+        "{why}: session {id} was {how} with another former secret"
+    );
 }
 
 fn must<T>(operation: &str, outcome: Result<T, StoreError>) -> T {

@@ -95,6 +95,7 @@ macro_rules! __for_each_clause {
                 earlier_deadline_is_respected,
                 past_deadline_ends_the_session,
                 renew_swaps_the_hash_and_keeps_the_rest,
+                former_secret_is_kept_until_another_one_is,
             }
             update_meta {
                 meta_entries_are_merged_by_name,
@@ -102,6 +103,7 @@ macro_rules! __for_each_clause {
                 meta_values_are_replaced_as_a_whole,
                 meta_out_of_bounds_changes_nothing,
                 meta_may_reach_its_bounds,
+                meta_from_old_entries_is_not_set,
             }
             update_refused {
                 update_of_an_absent_session_makes_nothing,
@@ -134,6 +136,16 @@ macro_rules! __for_each_clause {
                 delete_user_without_sessions_deletes_none,
                 delete_user_reaches_expired_sessions,
                 user_may_return_after_delete_user,
+            }
+            overtaken {
+                login_from_before_delete_user_is_refused,
+                delete_user_of_nothing_overtakes_too,
+                overtaken_login_leaves_the_replaced_session_alive,
+                login_from_after_delete_user_is_made,
+                delete_user_overtakes_no_other_user,
+                nothing_else_overtakes_a_login,
+                moment_of_another_opening_is_refused,
+                login_at_once_with_delete_user_leaves_no_session,
             }
             prune {
                 prune_deletes_from_the_deadline_on,

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use sessionup_conformance::Fixture;
 use sessionup_core::{
-    Change, CreateOptions, Created, MemoryStore, Pruned, Record, SessionId, Store, StoreError,
-    Timestamp, UserKey,
+    Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
+    StoreError, Timestamp, UserKey,
 };
 
 sessionup_conformance::suite!(async || Fixture::new(Detached::new()));
@@ -52,6 +52,10 @@ impl Detached {
 }
 
 impl Store for Detached {
+    fn epoch(&self) -> Epoch {
+        self.records.epoch()
+    }
+
     async fn create(
         &self,
         record: Record,

@@ -15,6 +15,9 @@ pub enum Error {
     /// The action needs a session, and the request has none, or it ended meanwhile.
     #[error("request has no session")]
     NoSession,
+    /// The user proved who they are too long ago for what is to be done. Ask for the password again.
+    #[error("user has to authenticate again")]
+    NotFresh,
     /// No token could be made.
     #[error(transparent)]
     Random(#[from] RandomError),

@@ -40,6 +40,19 @@ impl SessionId {
     }
 
     /// Makes the UUIDv7 of a time and ten random bytes. Times before 1970 count as 1970.
+    /// Returns when the session was made, as far as the id tells. Anybody can make up an id.
+    pub(crate) fn created_at(&self) -> Option<Timestamp> {
+        let uuid = self.0;
+        let time = uuid
+            .get_timestamp()
+            .filter(|_| uuid.get_version_num() == 7)?;
+        let (seconds, nanos) = time.to_unix();
+        let millis = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
+        Some(Timestamp::from_millis(
+            millis + i64::from(nanos / 1_000_000),
+        ))
+    }
+
     pub(crate) fn at(time: Timestamp, random: &[u8; 10]) -> Self {
         let millis = u64::try_from(time.as_millis()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid())

@@ -26,11 +26,15 @@ mod cleanup;
 pub mod client;
 pub mod cookie;
 mod error;
+mod events;
+mod feed;
 mod id;
 pub mod lifetime;
 mod manager;
 mod memory;
 mod meta;
+mod patience;
+mod proof;
 mod random;
 mod session;
 mod sessions;
@@ -47,17 +51,18 @@ pub use client::{Client, Mismatch};
 #[doc(inline)]
 pub use cookie::{CookieError, SameSite, SetCookie};
 pub use error::Error;
+pub use events::{Event, Events, RevokedBy};
 pub use id::{InvalidSessionId, SessionId};
-pub use manager::{ConfigError, Manager, ManagerBuilder, OnMismatch, Peer, Refusal};
+pub use manager::{ConfigError, Manager, ManagerBuilder, OnMismatch, OnReuse, Peer, Refusal};
 pub use memory::MemoryStore;
 pub use meta::{Iter as MetaIter, Meta, MetaChange, MetaError};
 pub use random::{OsRandom, Random, RandomError};
-pub use session::{ListedSession, Record, Session};
+pub use session::{ListedSession, Record, Replaced, Session};
 pub use sessions::{CurrentSession, Init, Sessions};
 #[doc(inline)]
 pub use store::{
-    Change, CreateOptions, Created, DynStore, LimitPolicy, Pruned, SessionLimit, Store, StoreError,
-    StoreExt,
+    Change, CreateOptions, Created, DynStore, Epoch, LimitPolicy, Pruned, SessionLimit, Store,
+    StoreError, StoreExt,
 };
 #[cfg(any(test, feature = "test-util"))]
 pub use time::ManualClock;

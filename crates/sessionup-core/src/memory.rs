@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::store::{Change, CreateOptions, Created, Pruned, Store, StoreError};
+use crate::store::{Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError};
 use crate::{Record, SessionId, Timestamp, UserKey};
 
 /// Keeps records in memory; they are lost when the process ends.
@@ -21,6 +21,7 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     state: Arc<RwLock<State>>,
+    epochs: Arc<Epochs>,
     capacity: usize,
 }
 
@@ -39,6 +40,7 @@ impl MemoryStore {
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             state: Arc::default(),
+            epochs: Arc::default(),
             capacity,
         }
     }
@@ -59,6 +61,10 @@ impl Default for MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn epoch(&self) -> Epoch {
+        self.epochs.now()
+    }
+
     async fn create(
         &self,
         record: Record,
@@ -69,6 +75,10 @@ impl Store for MemoryStore {
         let session = &record.session;
         if state.records.contains_key(&session.id) {
             return Err(StoreError::DuplicateId);
+        }
+        let allows = |begun| self.epochs.allows(begun, &session.user_key);
+        if !options.begun.is_none_or(allows) {
+            return Err(StoreError::Overtaken);
         }
         let evicted = match options.limit {
             None => Vec::new(),
@@ -142,6 +152,7 @@ impl Store for MemoryStore {
 
     async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
         let mut state = self.write();
+        self.epochs.revoke(user);
         let ids: Vec<_> = state
             .of_user(user)
             .filter(|id| !except.contains(id))

@@ -17,6 +17,9 @@ pub struct Session {
     pub user_key: UserKey,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When the user last proved who they are: at login, or since then by
+    /// [`reauthenticate`](crate::Sessions::reauthenticate).
+    pub authenticated_at: Timestamp,
     /// The absolute deadline; no activity moves it.
     pub expires_at: Timestamp,
     /// When a request last used it, as exact as the manager's touch interval.
@@ -42,6 +45,7 @@ impl Session {
             id,
             user_key,
             created_at,
+            authenticated_at: created_at,
             expires_at,
             last_seen_at: created_at,
             idle_timeout: None,
@@ -71,6 +75,40 @@ pub struct Record {
     pub session: Session,
     /// The hash that a request's token must have. Nobody but the manager compares it.
     pub secret_hash: SecretHash,
+    /// The token before the present one, if the session was ever renewed.
+    pub replaced: Option<Replaced>,
+}
+
+/// A token that a renewal put another one in place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replaced {
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// When it was replaced.
+    pub at: Timestamp,
+    /// Until when it still proves the session; `None` until the new one is first used, since the
+    /// response that brought it may not have arrived.
+    pub accepted_until: Option<Timestamp>,
+}
+
+impl Replaced {
+    /// Makes a token that proves nothing from the moment it was replaced.
+    #[must_use]
+    pub const fn new(hash: SecretHash, at: Timestamp) -> Self {
+        Self {
+            hash,
+            at,
+            accepted_until: Some(at),
+        }
+    }
+
+    /// Says until when it still proves the session; `None` until the new one is used.
+    #[must_use]
+    pub const fn accepted_until(mut self, until: Option<Timestamp>) -> Self {
+        self.accepted_until = until;
+        self
+    }
 }
 
 impl Record {
@@ -80,6 +118,7 @@ impl Record {
         Self {
             session,
             secret_hash,
+            replaced: None,
         }
     }
 }

@@ -5,14 +5,20 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::cookie::{self, Found, SetCookie};
-use crate::manager::{Issued, LazyClient, Loaded, Manager, Peer, Presented, Refusal};
-use crate::store::{Change, SecretChange};
+use crate::events::RevokedBy;
+use crate::manager::{
+    Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven, Refusal,
+};
+use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
-use crate::{Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, UserKey};
+use crate::{
+    Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, StoreError, UserKey,
+};
 
 /// The handle of one request: who is logged in, and every action a handler may take.
 ///
@@ -35,11 +41,12 @@ struct Visit {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// `None` before the store was asked.
     loaded: Option<Loaded>,
     cookie: Option<SetCookie>,
+    /// When a login of this request began, as far as is known.
+    begun: Epoch,
 }
 
 impl Manager {
@@ -65,7 +72,11 @@ impl Manager {
                 manager: self.clone(),
                 presented,
                 client: LazyClient::new(peer, config.capture),
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    loaded: None,
+                    cookie: None,
+                    begun: self.epoch(),
+                }),
             }),
         }
     }
@@ -83,9 +94,27 @@ impl Sessions {
     /// If the future is dropped, nothing was changed.
     pub async fn current(&self) -> Result<Option<CurrentSession>, Error> {
         Ok(match self.loaded().await? {
-            Loaded::Live(record) => Some(CurrentSession(record)),
+            Loaded::Live(proven) => Some(CurrentSession(proven.record)),
             Loaded::Refused { .. } => None,
         })
+    }
+
+    /// Returns the session of this request if its user proved who they are less than `within` ago:
+    /// the guard before what must not be done with a session that was left open (ASVS 5.0 7.5.1,
+    /// 7.5.3).
+    ///
+    /// Otherwise ask for the password again and call [`reauthenticate`](Sessions::reauthenticate).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSession`]; [`Error::NotFresh`] if it was longer ago; [`Error::Store`].
+    pub async fn require_fresh(&self, within: Duration) -> Result<CurrentSession, Error> {
+        let session = self.current().await?.ok_or(Error::NoSession)?;
+        if self.visit.manager.is_fresh(&session, within) {
+            Ok(session)
+        } else {
+            Err(Error::NotFresh)
+        }
     }
 
     /// Returns the session of this request, or why there is none.
@@ -95,7 +124,7 @@ impl Sessions {
     /// [`Error::Store`] if the store cannot be asked.
     pub async fn authenticate(&self) -> Result<Result<CurrentSession, Refusal>, Error> {
         Ok(match self.loaded().await? {
-            Loaded::Live(record) => Ok(CurrentSession(record)),
+            Loaded::Live(proven) => Ok(CurrentSession(proven.record)),
             Loaded::Refused { reason, .. } => Err(reason),
         })
     }
@@ -122,7 +151,20 @@ impl Sessions {
             sessions: self,
             user_key: user_key.into_user_key().map_err(Error::from),
             meta: Ok(Meta::new()),
+            begun: None,
         }
+    }
+
+    /// Returns the moment that a login counts as begun at: when the request came in, or when it
+    /// last revoked all sessions of a user itself.
+    ///
+    /// If all sessions of the user are revoked after that moment, [`init`](Sessions::init) is
+    /// refused with [`StoreError::Overtaken`](crate::StoreError::Overtaken): the password that was
+    /// checked may be the one whose change was the reason. A login that takes several requests
+    /// keeps the moment of the first and names it by [`Init::begun`].
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.state().begun
     }
 
     /// Gives the session of this request a new token; the old one is dead when this returns.
@@ -140,10 +182,31 @@ impl Sessions {
     ///
     /// If the future is dropped, the old token may be dead without the client having the new one.
     pub async fn renew(&self) -> Result<CurrentSession, Error> {
-        let record = self.live().await?.ok_or(Error::NoSession)?;
-        match self.visit.manager.renew(&record).await? {
+        self.renew_as(false).await
+    }
+
+    /// Notes that the user proved who they are once more, and gives the session a new token; the
+    /// old one is dead when this returns.
+    ///
+    /// For after the password was asked for again. The absolute deadline counts from now on (NIST
+    /// SP 800-63B 5.2), and [`require_fresh`](Sessions::require_fresh) is content for a while.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`renew`](Sessions::renew).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the old token may be dead without the client having the new one.
+    pub async fn reauthenticate(&self) -> Result<CurrentSession, Error> {
+        self.renew_as(true).await
+    }
+
+    async fn renew_as(&self, authenticates: bool) -> Result<CurrentSession, Error> {
+        let proven = self.live().await?.ok_or(Error::NoSession)?;
+        match self.visit.manager.renew(&proven, authenticates).await? {
             Some(issued) => Ok(self.adopt(issued)),
-            None => Err(self.lost()),
+            None => Err(self.lost(&proven.record)),
         }
     }
 
@@ -153,18 +216,18 @@ impl Sessions {
     ///
     /// [`Error::Store`].
     pub async fn list(&self) -> Result<Vec<ListedSession>, Error> {
-        let Some(record) = self.live().await? else {
+        let Some(proven) = self.live().await? else {
             return Ok(Vec::new());
         };
-        let Session { id, user_key, .. } = &record.session;
+        let Session { id, user_key, .. } = &proven.record.session;
         Ok(self.visit.manager.list(user_key, Some(*id)).await?)
     }
 
     /// Revokes the session of this request: the logout. Removes the cookie, if there is one, also if
     /// it was dead.
     ///
-    /// A session that is refused because its client changed ends too: whoever proves a session may
-    /// end it.
+    /// A session that is refused because its client changed or its token was replaced ends too:
+    /// whoever proves a session may end it.
     ///
     /// # Errors
     ///
@@ -174,11 +237,13 @@ impl Sessions {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke(&self) -> Result<(), Error> {
-        if let Some(record) = self.proven().await? {
+        let proven = self.proven().await?;
+        if let Some(record) = &proven {
             let id = record.session.id;
-            self.visit.manager.delete(id, None, "logout").await?;
+            let manager = &self.visit.manager;
+            manager.delete(id, None, RevokedBy::Logout).await?;
         }
-        self.end();
+        self.end(proven.as_ref());
         Ok(())
     }
 
@@ -194,14 +259,15 @@ impl Sessions {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke_by_id(&self, id: SessionId) -> Result<bool, Error> {
-        let Some(record) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.live().await? else {
             return Ok(false);
         };
         let session = &record.session;
+        let owner = Some(&session.user_key);
         let manager = &self.visit.manager;
-        let revoked = manager.delete(id, Some(&session.user_key), "user").await?;
+        let revoked = manager.delete(id, owner, RevokedBy::User).await?;
         if id == session.id {
-            self.end();
+            self.end(Some(&record));
         }
         Ok(revoked)
     }
@@ -216,12 +282,11 @@ impl Sessions {
     ///
     /// If the future is dropped, all of them are revoked or none.
     pub async fn revoke_other(&self) -> Result<u64, Error> {
-        let Some(record) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.live().await? else {
             return Ok(0);
         };
         let Session { id, user_key, .. } = &record.session;
-        let manager = &self.visit.manager;
-        Ok(manager.delete_user(user_key, &[*id], "user").await?)
+        self.delete_user(user_key, &[*id], RevokedBy::User).await
     }
 
     /// Revokes all of the user's sessions in one step and removes the cookie; says how many.
@@ -234,12 +299,12 @@ impl Sessions {
     ///
     /// If the future is dropped, all of them are revoked or none.
     pub async fn revoke_all(&self) -> Result<u64, Error> {
-        let Some(record) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.live().await? else {
             return Ok(0);
         };
         let user = &record.session.user_key;
-        let revoked = self.visit.manager.delete_user(user, &[], "user").await?;
-        self.end();
+        let revoked = self.delete_user(user, &[], RevokedBy::User).await?;
+        self.end(Some(&record));
         Ok(revoked)
     }
 
@@ -256,11 +321,11 @@ impl Sessions {
         user_key: impl IntoUserKey + Send,
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
-        let is_own = |record: Arc<Record>| record.session.user_key == user;
-        let own = self.live().await?.is_some_and(is_own);
-        let revoked = self.visit.manager.delete_user(&user, &[], "admin").await?;
-        if own {
-            self.end();
+        let live = self.live().await?.map(|proven| proven.record);
+        let own = live.filter(|record| record.session.user_key == user);
+        let revoked = self.delete_user(&user, &[], RevokedBy::Admin).await?;
+        if own.is_some() {
+            self.end(own.as_ref());
         }
         Ok(revoked)
     }
@@ -295,21 +360,68 @@ impl Sessions {
     /// [`Error::NoSession`]; [`Error::Store`], with
     /// [`StoreError::InvalidMeta`](crate::StoreError::InvalidMeta) if a bound would be passed.
     pub async fn change_meta(&self, change: MetaChange) -> Result<(), Error> {
-        let record = self.live().await?.ok_or(Error::NoSession)?;
-        let id = record.session.id;
-        // Only while the token that this request proved is the session's: adopting another one
-        // would let a dead token renew itself.
-        let mut change = Change::meta(change);
-        change.secret = Some(SecretChange {
-            from: record.secret_hash,
-            to: record.secret_hash,
-        });
-        match self.visit.manager.update(id, change).await? {
-            Some(changed) => {
-                self.state().loaded = Some(Loaded::Live(changed));
-                Ok(())
+        let proven = self.live().await?.ok_or(Error::NoSession)?;
+        let changed = self.visit.manager.change_meta(&proven, &change).await?;
+        self.take_on(&proven, changed).map(drop)
+    }
+
+    /// Changes entries of the session's meta by what they are now, without losing what other
+    /// requests change meanwhile.
+    ///
+    /// `work_out` is given the entries and returns what to set and to remove. It is asked again if
+    /// another request was faster, so it should do nothing else. Returns the session as it is
+    /// afterwards.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use sessionup_core::{Error, Manager, MemoryStore, MetaChange, Peer};
+    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// # let sessions = manager.sessions([], Peer::default());
+    /// # sessions.init("ann").await?;
+    /// let session = sessions
+    ///     .update_meta_with(|meta| {
+    ///         let visits = meta.get::<u32>("visits")?.unwrap_or_default();
+    ///         Ok::<_, Error>(MetaChange::new().set("visits", visits + 1)?)
+    ///     })
+    ///     .await?;
+    /// assert_eq!(session.meta.get::<u32>("visits")?, Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of `work_out`; those of [`change_meta`](Sessions::change_meta).
+    pub async fn update_meta_with<E>(
+        &self,
+        work_out: impl FnMut(&Meta) -> Result<MetaChange, E> + Send,
+    ) -> Result<CurrentSession, E>
+    where
+        E: From<Error> + From<StoreError> + Send,
+    {
+        let proven = self.live().await?.ok_or(Error::NoSession)?;
+        let manager = &self.visit.manager;
+        let changed = manager.change_meta_with(&proven, work_out).await?;
+        Ok(self.take_on(&proven, changed)?)
+    }
+
+    /// Waits until the session of this request has ended, by whatever hand or by its deadline.
+    /// Returns at once if there is none.
+    ///
+    /// For what outlives its request, such as a WebSocket or a stream of events: race it against
+    /// the work (ASVS 5.0 4.4.4). Revocations through this manager and those derived from it are
+    /// noticed at once, those by another process at the latest within a minute. Returns too when
+    /// the store cannot be asked, since then nobody can say that the session is live.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing was changed.
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + 'static {
+        let sessions = self.clone();
+        async move {
+            if let Ok(Some(proven)) = sessions.live().await {
+                sessions.visit.manager.ended(&proven.record.session).await;
             }
-            None => Err(self.lost()),
         }
     }
 
@@ -340,14 +452,18 @@ impl Sessions {
             return Ok(loaded.clone());
         }
         let visit = &*self.visit;
-        let loaded = visit.manager.load(&visit.presented, &visit.client).await?;
+        let (loaded, cookie) = visit.manager.load(&visit.presented, &visit.client).await?;
+        let mut state = self.state();
         // A login that finished while the store was asked is newer than its answer.
-        Ok(self.state().loaded.get_or_insert(loaded).clone())
+        if state.loaded.is_none() {
+            state.cookie = cookie;
+        }
+        Ok(state.loaded.get_or_insert(loaded).clone())
     }
 
-    async fn live(&self) -> Result<Option<Arc<Record>>, Error> {
+    async fn live(&self) -> Result<Option<Proven>, Error> {
         Ok(match self.loaded().await? {
-            Loaded::Live(record) => Some(record),
+            Loaded::Live(proven) => Some(proven),
             Loaded::Refused { .. } => None,
         })
     }
@@ -355,26 +471,63 @@ impl Sessions {
     /// Returns the live session whose token the request has, whether or not it was let in by it.
     async fn proven(&self) -> Result<Option<Arc<Record>>, Error> {
         Ok(match self.loaded().await? {
-            Loaded::Live(record) => Some(record),
+            Loaded::Live(proven) => Some(proven.record),
             Loaded::Refused { behind, .. } => behind,
         })
+    }
+
+    /// Revokes sessions of a user. A login of this request after it is not overtaken by it.
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+        by: RevokedBy,
+    ) -> Result<u64, Error> {
+        let manager = &self.visit.manager;
+        let revoked = manager.delete_user(user, except, by).await?;
+        self.state().begun = manager.epoch();
+        Ok(revoked)
     }
 
     /// Takes on a session that this request made or renewed.
     fn adopt(&self, issued: Issued) -> CurrentSession {
         let Issued { record, cookie } = issued;
         let mut state = self.state();
-        state.loaded = Some(Loaded::Live(Arc::clone(&record)));
+        state.loaded = Some(Loaded::Live(Proven::by_present_token(Arc::clone(&record))));
         state.cookie = Some(cookie);
         CurrentSession(record)
     }
 
-    /// Notes that this request ended its session, and removes the cookie that the client has.
-    fn end(&self) {
+    /// Takes on what became of the session that an action began with.
+    fn take_on(
+        &self,
+        began: &Proven,
+        changed: Option<Arc<Record>>,
+    ) -> Result<CurrentSession, Error> {
+        let Some(record) = changed else {
+            return Err(self.lost(&began.record));
+        };
+        let hash = began.hash;
+        let mut state = self.state();
+        if state.has(&began.record) {
+            let record = Arc::clone(&record);
+            state.loaded = Some(Loaded::Live(Proven { record, hash }));
+        }
+        Ok(CurrentSession(record))
+    }
+
+    /// Notes that this request ended the session it began with, and removes the cookie that the
+    /// client has; unless it logged in anew meanwhile.
+    fn end(&self, began: Option<&Arc<Record>>) {
         let Visit {
             manager, presented, ..
         } = &*self.visit;
         let mut state = self.state();
+        if let Some(Loaded::Live(present)) = &state.loaded
+            && began.is_none_or(|began| began.session.id != present.record.session.id)
+        {
+            return;
+        }
         let is_absent = matches!(presented, Presented::Nothing(Refusal::Absent));
         if !is_absent || state.cookie.is_some() {
             state.cookie = Some(manager.config().cookie.remove());
@@ -384,16 +537,30 @@ impl Sessions {
 
     /// Notes that another request ended or renewed the session. The cookie stays: the browser may
     /// have a newer one by now.
-    fn lost(&self) -> Error {
-        self.state().loaded = Some(Loaded::refused(Refusal::Unknown));
+    fn lost(&self, began: &Arc<Record>) -> Error {
+        let mut state = self.state();
+        if state.has(began) {
+            state.loaded = Some(Loaded::refused(Refusal::Unknown));
+        }
         Error::NoSession
+    }
+}
+
+impl State {
+    /// Says whether this is still the record that an action began with. Another action of the same
+    /// request may have been faster.
+    fn has(&self, began: &Arc<Record>) -> bool {
+        match &self.loaded {
+            Some(Loaded::Live(present)) => Arc::ptr_eq(&present.record, began),
+            Some(Loaded::Refused { .. }) | None => false,
+        }
     }
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = match &self.state().loaded {
-            Some(Loaded::Live(record)) => Some(record.session.id),
+            Some(Loaded::Live(proven)) => Some(proven.record.session.id),
             Some(Loaded::Refused { .. }) | None => None,
         };
         f.debug_struct("Sessions")
@@ -421,6 +588,7 @@ pub struct Init<'a> {
     sessions: &'a Sessions,
     user_key: Result<UserKey, Error>,
     meta: Result<Meta, Error>,
+    begun: Option<Epoch>,
 }
 
 impl Init<'_> {
@@ -433,17 +601,28 @@ impl Init<'_> {
         self
     }
 
+    /// Says that the login began earlier than with this request, see [`Sessions::epoch`].
+    pub fn begun(mut self, epoch: Epoch) -> Self {
+        self.begun = Some(epoch);
+        self
+    }
+
     async fn run(self) -> Result<CurrentSession, Error> {
-        let visit = &*self.sessions.visit;
+        let sessions = self.sessions;
+        let Visit {
+            manager, client, ..
+        } = &*sessions.visit;
+        let begun = self.begun.unwrap_or_else(|| sessions.epoch());
         let (user_key, meta) = (self.user_key?, self.meta?);
-        let replaced = self.sessions.proven().await?;
-        let replaces = replaced.map(|record| record.session.id);
-        let client = visit.client.get().clone();
-        let issued = visit
-            .manager
-            .issue(user_key, meta, client, replaces)
-            .await?;
-        Ok(self.sessions.adopt(issued))
+        let replaced = sessions.proven().await?;
+        let login = Login {
+            user_key,
+            meta,
+            client: client.get().clone(),
+            replaces: replaced.map(|record| record.session.id),
+            begun,
+        };
+        Ok(sessions.adopt(manager.issue(login).await?))
     }
 }
 

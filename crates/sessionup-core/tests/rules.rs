@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Credential, Error, Manager, ManualClock, MemoryStore,
+    Change, CreateOptions, Created, Credential, Epoch, Error, Manager, ManualClock, MemoryStore,
     MetaChange, MetaError, Peer, Pruned, Random, RandomError, Record, SecretHash, Session,
     SessionId, Sessions, Store, StoreError, Timestamp, UserKey,
 };
@@ -359,6 +359,10 @@ enum Meddle {
 }
 
 impl Store for Faithless {
+    fn epoch(&self) -> Epoch {
+        self.store.epoch()
+    }
+
     async fn create(
         &self,
         record: Record,

@@ -38,12 +38,15 @@
 //! | 5 | major version of the browser, 4 bytes |
 //! | 6 | kind of device by its stable name; a name that is not known is kept as it is |
 //! | 7 | an entry of meta: one byte with the length of its name, its name, its value as JSON |
+//! | 8 | when the user last proved who they are, 8 bytes; left out if that was at creation |
+//! | 9 | the token before the present one: hash of its secret, when it was replaced, and until when it is accepted, 32, 8 and 8 bytes; the last is left out while the present token is unused |
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use sessionup_core::{
-    DeviceKind, MetaChange, MetaError, Record, SecretHash, Session, SessionId, Timestamp, UserKey,
+    DeviceKind, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId, Timestamp,
+    UserKey,
 };
 use twox_hash::XxHash3_64;
 
@@ -61,6 +64,8 @@ mod tag {
     pub(super) const BROWSER_VERSION: u8 = 5;
     pub(super) const DEVICE: u8 = 6;
     pub(super) const META: u8 = 7;
+    pub(super) const AUTHENTICATED_AT: u8 = 8;
+    pub(super) const REPLACED: u8 = 9;
 }
 
 /// A record as it lies in the table.
@@ -141,7 +146,7 @@ fn encode(record: &Record, filed: i64, extras: &Extras) -> Vec<u8> {
     body.extend_from_slice(&extras.head);
     // What was read had a length that fits.
     let head_bytes = u16::try_from(body.len()).unwrap_or(u16::MAX).to_le_bytes();
-    encode_tail(session, extras, &mut body);
+    encode_tail(record, extras, &mut body);
 
     let mut bytes = Vec::with_capacity(PREFIX_BYTES + body.len());
     bytes.push(VERSION);
@@ -152,7 +157,8 @@ fn encode(record: &Record, filed: i64, extras: &Extras) -> Vec<u8> {
     bytes
 }
 
-fn encode_tail(session: &Session, extras: &Extras, tail: &mut Vec<u8>) {
+fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
+    let session = &record.session;
     put_field(tail, tag::USER_KEY, &[session.user_key.as_str().as_bytes()]);
     match session.client.ip {
         Some(IpAddr::V4(ip)) => put_field(tail, tag::IP, &[&ip.octets()]),
@@ -182,6 +188,21 @@ fn encode_tail(session: &Session, extras: &Extras, tail: &mut Vec<u8>) {
             tag::META,
             &[&[length], name.as_bytes(), json.as_bytes()],
         );
+    }
+    if session.authenticated_at != session.created_at {
+        let at = session.authenticated_at.as_millis().to_le_bytes();
+        put_field(tail, tag::AUTHENTICATED_AT, &[&at]);
+    }
+    if let Some(replaced) = &record.replaced {
+        let hash: &[u8] = replaced.hash.as_bytes();
+        let at = replaced.at.as_millis().to_le_bytes();
+        match replaced.accepted_until {
+            Some(until) => {
+                let until = until.as_millis().to_le_bytes();
+                put_field(tail, tag::REPLACED, &[hash, &at, &until]);
+            }
+            None => put_field(tail, tag::REPLACED, &[hash, &at]),
+        }
     }
     tail.extend_from_slice(&extras.fields);
 }
@@ -224,6 +245,9 @@ impl<'a> Head<'a> {
             Timestamp::from_millis(self.created_at),
             Timestamp::from_millis(self.expires_at),
         );
+        if let Some(at) = fields.authenticated_at {
+            session.authenticated_at = at;
+        }
         session.last_seen_at = Timestamp::from_millis(self.last_seen_at);
         session.idle_timeout = (self.idle_timeout != NO_IDLE_TIMEOUT)
             .then(|| Duration::from_millis(self.idle_timeout));
@@ -238,8 +262,10 @@ impl<'a> Head<'a> {
             .and_then(DeviceKind::from_name);
         agent.kind = kind.unwrap_or_default();
         session.meta.merge(&fields.meta)?;
+        let mut record = Record::new(session, SecretHash::from_bytes(self.secret_hash));
+        record.replaced = fields.replaced;
         Ok(Stored {
-            record: Record::new(session, SecretHash::from_bytes(self.secret_hash)),
+            record,
             filed: self.filed,
             extras: Extras {
                 head: self.extra.to_vec(),
@@ -260,6 +286,8 @@ struct Fields<'a> {
     version: Option<u32>,
     device: Option<&'a [u8]>,
     meta: MetaChange,
+    authenticated_at: Option<Timestamp>,
+    replaced: Option<Replaced>,
     unknown: Vec<u8>,
 }
 
@@ -291,6 +319,8 @@ impl<'a> Fields<'a> {
             }
             tag::DEVICE => put_once(&mut self.device, Some(content), damaged),
             tag::META => self.add_meta(content).ok_or(damaged)?,
+            tag::AUTHENTICATED_AT => put_once(&mut self.authenticated_at, time(content), damaged),
+            tag::REPLACED => put_once(&mut self.replaced, replaced(content), damaged),
             _ => {
                 put_field(&mut self.unknown, tag, &[content]);
                 Ok(())
@@ -323,6 +353,22 @@ fn put_once<T>(
 
 fn text(content: &[u8]) -> Option<&str> {
     std::str::from_utf8(content).ok()
+}
+
+fn time(content: &[u8]) -> Option<Timestamp> {
+    let millis = content.try_into().map(i64::from_le_bytes).ok()?;
+    Some(Timestamp::from_millis(millis))
+}
+
+fn replaced(content: &[u8]) -> Option<Replaced> {
+    let (hash, rest) = content.split_first_chunk::<32>()?;
+    let (at, until) = rest.split_at_checked(8)?;
+    let until = match until {
+        [] => None,
+        until => Some(time(until)?),
+    };
+    let replaced = Replaced::new(SecretHash::from_bytes(*hash), time(at)?);
+    Some(replaced.accepted_until(until))
 }
 
 fn address(content: &[u8]) -> Option<IpAddr> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_channel::oneshot;
 use redb::Database;
-use sessionup_core::store::Cause;
+use sessionup_core::store::{Cause, Epochs};
 
 use crate::database::Place;
 use crate::doubt::Doubts;
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) writes: Queue<Box<dyn Task>>,
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
+    pub(crate) epochs: Arc<Epochs>,
     pub(crate) ended: Latch,
     claim: Mutex<Option<Claim>>,
     suspicion: Mutex<Option<Cause>>,
@@ -56,6 +57,7 @@ impl Shared {
             writes: Queue::new(queue, (queue.get() / 4).max(RESERVED)),
             reads: Queue::new(queue, 0),
             pruning: Arc::default(),
+            epochs: Arc::default(),
             ended: Latch::default(),
             claim: Mutex::new(claim),
             suspicion: Mutex::new(None),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use redb::Database;
 use sessionup_core::{
-    Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Pruned, Record,
+    Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Epoch, Pruned, Record,
     SessionId, Store, StoreError, Timestamp, UserKey,
 };
 
@@ -206,6 +206,10 @@ impl fmt::Debug for RedbStore {
 }
 
 impl Store for RedbStore {
+    fn epoch(&self) -> Epoch {
+        self.shared.epochs.now()
+    }
+
     async fn create(
         &self,
         record: Record,
@@ -216,6 +220,7 @@ impl Store for RedbStore {
             record,
             options,
             now,
+            epochs: Arc::clone(&self.shared.epochs),
         };
         self.write(create, Room::Common).await
     }
@@ -261,6 +266,7 @@ impl Store for RedbStore {
         let delete = DeleteUser {
             user: user.clone(),
             except: except.to_vec(),
+            epochs: Arc::clone(&self.shared.epochs),
         };
         self.write(delete, Room::Reserved).await
     }

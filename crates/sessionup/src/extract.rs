@@ -53,7 +53,7 @@ pub struct MissingLayer;
 impl IntoResponse for MissingLayer {
     fn into_response(self) -> Response {
         tracing::error!(target: "sessionup", "{self}");
-        crate::layer::json_error(StatusCode::INTERNAL_SERVER_ERROR)
+        crate::layer::json_error(StatusCode::INTERNAL_SERVER_ERROR, crate::layer::INTERNAL)
     }
 }
 

@@ -3,7 +3,9 @@
 use http::{Response, StatusCode};
 use sessionup_core::{Error, StoreError};
 
-use crate::layer::json_error;
+use crate::layer::{
+    INTERNAL, NOT_FRESH, OVERTAKEN, TOO_MANY, UNAUTHORIZED, UNAVAILABLE, json_error,
+};
 
 /// An [`Error`] on its way to the client: a status and a fixed text, nothing of the cause.
 ///
@@ -13,7 +15,9 @@ use crate::layer::json_error;
 /// | Error | Status |
 /// |---|---|
 /// | no session | 401 |
+/// | user proved who they are too long ago | 403 |
 /// | limit of sessions reached, and the policy is to refuse | 409 |
+/// | all sessions of the user were revoked during the login | 409 |
 /// | user key or meta out of bounds: a mistake of the application | 500 |
 /// | random source or store failed | 503 with `Retry-After` |
 #[derive(Clone, Debug, thiserror::Error)]
@@ -30,14 +34,7 @@ impl HttpError {
     /// Returns the status that an error has for the client.
     #[must_use]
     pub const fn status_of(error: &Error) -> StatusCode {
-        match error {
-            Error::NoSession => StatusCode::UNAUTHORIZED,
-            Error::Store(StoreError::LimitReached { .. }) => StatusCode::CONFLICT,
-            Error::Meta(_) | Error::Store(StoreError::InvalidMeta(_)) | Error::UserKey(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        }
+        answer(error).0
     }
 
     /// Returns the error for logs.
@@ -49,7 +46,21 @@ impl HttpError {
     /// Makes the response, as JSON of one field `error`.
     #[must_use]
     pub fn to_response<B: From<&'static str>>(&self) -> Response<B> {
-        json_error(self.status())
+        let (status, text) = answer(&self.0);
+        json_error(status, text)
+    }
+}
+
+const fn answer(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::NoSession => (StatusCode::UNAUTHORIZED, UNAUTHORIZED),
+        Error::NotFresh => (StatusCode::FORBIDDEN, NOT_FRESH),
+        Error::Store(StoreError::LimitReached { .. }) => (StatusCode::CONFLICT, TOO_MANY),
+        Error::Store(StoreError::Overtaken) => (StatusCode::CONFLICT, OVERTAKEN),
+        Error::Meta(_) | Error::Store(StoreError::InvalidMeta(_)) | Error::UserKey(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     }
 }
 
@@ -76,7 +87,19 @@ mod tests {
     fn statuses_and_texts() {
         let limit = std::num::NonZeroU32::MIN;
         let secret = || StoreError::unavailable("/var/lib/secret: input/output error");
-        let cases: [(Error, u16, &str, bool); 8] = [
+        let cases: [(Error, u16, &str, bool); 10] = [
+            (
+                Error::NotFresh,
+                403,
+                r#"{"error":"authentication is too old"}"#,
+                false,
+            ),
+            (
+                StoreError::Overtaken.into(),
+                409,
+                r#"{"error":"all sessions were just revoked, log in again"}"#,
+                false,
+            ),
             (Error::NoSession, 401, r#"{"error":"unauthorized"}"#, false),
             (
                 StoreError::LimitReached { limit }.into(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessionup_core::{CreateOptions, LimitPolicy, SecretHash, Timestamp};
+use sessionup_core::{CreateOptions, LimitPolicy, Replaced, SecretHash, Timestamp};
 
 use crate::Fixture;
 use crate::ask::expect_duplicate;
@@ -15,12 +15,15 @@ use crate::variety::{clients, metas};
 /// A created session is found with every field as it was given.
 pub async fn create_keeps_every_field(fixture: &Fixture) {
     for (n, (name, client)) in (0..).zip(clients()) {
-        let full = record_with(n, |session| {
+        let mut full = record_with(n, |session| {
+            session.authenticated_at = at(3);
             session.last_seen_at = at(7);
             session.idle_timeout = Some(Duration::from_secs(1_800));
             session.client = client;
             session.meta.merge(&entries(&[("visits", n)])).unwrap();
         });
+        let until = (n % 2 == 0).then(|| at(9));
+        full.replaced = Some(Replaced::new(hash(n + 1_000), at(6)).accepted_until(until));
         fixture.create(&full, at(8)).await;
         let why = format!("create keeps every field, {name}");
         fixture.expect_there(&full, at(8), &why).await;

@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod limit;
 pub mod list;
 pub mod model;
+pub mod overtaken;
 pub mod prune;
 pub mod revoke;
 pub mod runtime;

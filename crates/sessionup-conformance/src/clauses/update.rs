@@ -1,6 +1,7 @@
 //! A live session is changed.
 
-use sessionup_core::{Agent, Change, Client, Record, Session};
+use sessionup_core::store::SecretChange;
+use sessionup_core::{Agent, Change, Client, Record, Replaced, Session};
 
 use crate::Fixture;
 use crate::sample::{
@@ -52,9 +53,16 @@ pub async fn update_keeps_what_it_does_not_name(fixture: &Fixture) {
     client.client = all.client;
     let mut deadline = Change::default();
     deadline.expires_at = all.expires_at;
+    let mut authenticated = Change::default();
+    authenticated.authenticated_at = all.authenticated_at;
+    let mut confirmed = Change::default();
+    let replaced = Replaced::new(hash(0), at(4)).accepted_until(None);
+    confirmed.secret = Some(SecretChange::new(hash(1), hash(1)).replacing(replaced));
     let changes = [
         Change::default(),
+        authenticated,
         client,
+        confirmed,
         deadline,
         Change::touch(at(5)),
         Change::meta(all.meta),
@@ -213,6 +221,29 @@ pub async fn renew_swaps_the_hash_and_keeps_the_rest(fixture: &Fixture) {
     fixture.expect_list(&ann(), &ids([1]), at(10), why).await;
 }
 
+/// What is known of a former secret is kept by every change but the one that names another.
+pub async fn former_secret_is_kept_until_another_one_is(fixture: &Fixture) {
+    let mut current = record(1);
+    let known = |n| Replaced::new(hash(n), at(10));
+    current.replaced = Some(known(7).accepted_until(Some(at(20))));
+    fixture.create(&current, at(0)).await;
+
+    let kept = known(8).accepted_until(None);
+    let secrets = [
+        SecretChange::new(hash(1), hash(2)),
+        SecretChange::new(hash(2), hash(2)).replacing(known(2)),
+        SecretChange::new(hash(2), hash(3)).replacing(kept),
+    ];
+    for secret in secrets {
+        let mut change = Change::default();
+        change.secret = Some(secret);
+        current = changed(fixture, &current, change, 10).await;
+        current = changed(fixture, &current, Change::touch(at(11)), 11).await;
+        current = changed(fixture, &current, deadline_at(5_000), 11).await;
+    }
+    assert_eq!(current.replaced, Some(kept), "the last one that was named");
+}
+
 /// Carries a change out and expects the outcome of [`Change::apply`] in the answer, in fetch and in
 /// list.
 async fn changed(fixture: &Fixture, before: &Record, change: Change, now: i64) -> Record {
@@ -237,6 +268,9 @@ fn deadline_at(millis: i64) -> Change {
 /// A change of Ann's first session that names everything.
 fn change_of_everything() -> Change {
     let mut change = Change::renew(hash(1), hash(2));
+    let replaced = Replaced::new(hash(1), at(9)).accepted_until(Some(at(19)));
+    change.secret = change.secret.map(|secret| secret.replacing(replaced));
+    change.authenticated_at = Some(at(8));
     change.client = Some(Client::new("::1".parse().ok(), Agent::new("iOS", "Safari")));
     change.expires_at = Some(at(5_000));
     change.last_seen_at = Some(at(10));

@@ -129,3 +129,34 @@ fn many(count: usize) -> MetaChange {
         change.set(format!("entry {n}"), n).unwrap()
     })
 }
+
+/// Entries that were worked out from others than those the session has are not set, nor is anything
+/// else of the change; from the present ones they are.
+pub async fn meta_from_old_entries_is_not_set(fixture: &Fixture) {
+    let before = record_with(1, |session| {
+        session.meta.merge(&entries(&[("n", 1)])).unwrap();
+    });
+    fixture.create(&before, at(0)).await;
+    let present = before.session.meta.clone();
+    let absent = Meta::new();
+    let mut other = present.clone();
+    other.insert("m", 1).unwrap();
+
+    for old in [absent, other] {
+        let mut change = Change::meta(entries(&[("n", 2)]));
+        change.last_seen_at = Some(at(10));
+        change.meta_was = Some(old);
+        assert_eq!(fixture.update(id(1), change, at(10)).await, None, "others");
+        let why = "nothing of the change is made";
+        fixture.expect_there(&before, at(10), why).await;
+    }
+
+    let mut change = Change::meta(entries(&[("n", 2)]));
+    change.meta_was = Some(present);
+    let expected = change.apply(&before).unwrap().unwrap();
+    let changed = fixture.update(id(1), change.clone(), at(10)).await;
+    assert_eq!(changed.as_deref(), Some(&expected), "the present ones");
+    assert_eq!(fixture.update(id(1), change, at(10)).await, None, "again");
+    let why = "what was worked out from the present entries is set, once";
+    fixture.expect_there(&expected, at(10), why).await;
+}

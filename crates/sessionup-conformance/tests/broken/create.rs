@@ -212,3 +212,25 @@ defect!(
         }
     }
 );
+
+defect!(
+    /// Does not keep when the user proved who they are.
+    DropsAuthentication {
+        create(self, inner, record, options, now) {
+            let mut record = record;
+            record.session.authenticated_at = record.session.created_at;
+            inner.create(record, options, now).await
+        }
+    }
+);
+
+defect!(
+    /// Does not keep what is known of a former secret.
+    DropsReplaced {
+        create(self, inner, record, options, now) {
+            let mut record = record;
+            record.replaced = None;
+            inner.create(record, options, now).await
+        }
+    }
+);

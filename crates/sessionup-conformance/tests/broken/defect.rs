@@ -7,8 +7,8 @@ use std::thread;
 
 use sessionup_conformance::{CLAUSES, Fixture};
 use sessionup_core::{
-    Change, CreateOptions, Created, MemoryStore, Pruned, Record, SessionId, Store, StoreError,
-    Timestamp, UserKey,
+    Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
+    StoreError, Timestamp, UserKey,
 };
 
 /// Runs all clauses against a store with this defect, and returns which of them failed.
@@ -28,6 +28,10 @@ pub(crate) fn failed_clauses<D: Defect>() -> Vec<&'static str> {
 
 /// In what a store differs from the one it wraps. What is not overridden is right.
 pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
+    fn epoch(&self, inner: &MemoryStore) -> Epoch {
+        inner.epoch()
+    }
+
     fn create(
         &self,
         inner: &MemoryStore,
@@ -107,6 +111,10 @@ struct Broken<D> {
 }
 
 impl<D: Defect> Store for Broken<D> {
+    fn epoch(&self) -> Epoch {
+        self.defect.epoch(&self.inner)
+    }
+
     fn create(
         &self,
         record: Record,
@@ -249,6 +257,9 @@ macro_rules! defect {
 
 /// Declares one operation of a defect: the signature, which is always the same, and the body.
 macro_rules! operation {
+    (epoch($this:ident, $inner:ident) $body:block) => {
+        fn epoch(&$this, $inner: &MemoryStore) -> Epoch $body
+    };
     (create($this:ident, $inner:ident, $record:ident, $options:ident, $now:ident) $body:block) => {
         async fn create(
             &$this,
@@ -316,7 +327,7 @@ pub(crate) mod prelude {
     pub(crate) use std::sync::Arc;
 
     pub(crate) use sessionup_core::{
-        Change, CreateOptions, Created, MemoryStore, MetaChange, Pruned, Record, SecretHash,
+        Change, CreateOptions, Created, Epoch, MemoryStore, MetaChange, Pruned, Record, SecretHash,
         Session, SessionId, SessionLimit, Store, StoreError, Timestamp, UserKey,
     };
     pub(crate) use tokio::task::yield_now;

@@ -7,6 +7,7 @@ mod defect;
 mod delete;
 mod futures;
 mod limit;
+mod overtaken;
 mod prune;
 mod read;
 mod update;
@@ -58,7 +59,9 @@ caught! {
     create::ChecksThenInserts by creates_of_one_id_succeed_once;
     create::CutsTimesToSeconds by create_keeps_times;
     create::DropsClient by create_keeps_every_field;
+    create::DropsAuthentication by create_keeps_every_field;
     create::DropsMeta by create_keeps_meta;
+    create::DropsReplaced by create_keeps_every_field;
     create::IgnoresReplaces by create_ends_the_replaced_session;
     create::MixesUpNeighbours by
         create_keeps_ids_of_any_bytes_apart,
@@ -133,6 +136,9 @@ caught! {
         touch_moves_the_idle_deadline,
         dropped_touch_is_whole_or_nothing;
     update::IgnoresClient by update_keeps_what_it_does_not_name;
+    update::ForgetsTheFormerSecret by former_secret_is_kept_until_another_one_is;
+    update::IgnoresAuthentication by update_keeps_what_it_does_not_name;
+    update::IgnoresOldMeta by meta_from_old_entries_is_not_set;
     update::IgnoresStaleHash by
         renew_from_a_stale_hash_changes_nothing,
         renew_of_the_former_session_leaves_the_new_one_alone;
@@ -192,6 +198,17 @@ caught! {
         second_delete_deletes_nothing,
         delete_of_an_absent_session_deletes_nothing;
     delete::SubtractsExceptions by delete_user_takes_any_exceptions;
+
+    overtaken::AsksThenCreates by login_at_once_with_delete_user_leaves_no_session;
+    overtaken::CountsDeletionsOnly by delete_user_of_nothing_overtakes_too;
+    overtaken::CountsEveryDeletion by nothing_else_overtakes_a_login;
+    overtaken::EndsTheReplacedFirst by overtaken_login_leaves_the_replaced_session_alive;
+    overtaken::IgnoresBegun by
+        login_from_before_delete_user_is_refused,
+        login_at_once_with_delete_user_leaves_no_session;
+    overtaken::NeverForgets by login_from_after_delete_user_is_made;
+    overtaken::OvertakesEverybody by delete_user_overtakes_no_other_user;
+    overtaken::TakesAnyMoment by moment_of_another_opening_is_refused;
 
     prune::BoundsAreSigned by prune_takes_any_bound;
     prune::ForgetsMore by

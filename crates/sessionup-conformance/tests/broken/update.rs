@@ -303,3 +303,44 @@ defect!(
 fn applied(change: &Change, record: &Record) -> Option<Record> {
     change.apply(record).ok().flatten()
 }
+
+defect!(
+    /// Forgets the former secret with the next change.
+    ForgetsTheFormerSecret {
+        update(self, inner, id, change, now) {
+            let is_named = change.secret.is_some_and(|secret| secret.replaced.is_some());
+            let Some(record) = inner.update(id, change, now).await? else {
+                return Ok(None);
+            };
+            if is_named {
+                return Ok(Some(record));
+            }
+            let mut record = (*record).clone();
+            record.replaced = None;
+            overwrite(inner, record).await?;
+            inner.fetch(id, now).await
+        }
+    }
+);
+
+defect!(
+    /// Does not note that the user proved who they are.
+    IgnoresAuthentication {
+        update(self, inner, id, change, now) {
+            let mut change = change;
+            change.authenticated_at = None;
+            inner.update(id, change, now).await
+        }
+    }
+);
+
+defect!(
+    /// Sets entries whatever they were worked out from.
+    IgnoresOldMeta {
+        update(self, inner, id, change, now) {
+            let mut change = change;
+            change.meta_was = None;
+            inner.update(id, change, now).await
+        }
+    }
+);

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use errors::CleanupErrors;
-use errors::ErrorLog;
 use signal::Signal;
 
 use crate::store::{Store, StoreError};
@@ -35,7 +34,7 @@ use crate::{Clock, SystemClock};
 #[derive(Debug)]
 pub struct Cleanup {
     signal: Arc<Signal>,
-    errors: Arc<ErrorLog>,
+    errors: CleanupErrors,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -90,12 +89,12 @@ impl Cleanup {
             return Err(CleanupStartError::Interval);
         }
         let signal = Arc::new(Signal::default());
-        let errors = Arc::new(ErrorLog::default());
+        let errors = CleanupErrors::open();
         let round = Round {
             store,
             options,
             signal: Arc::clone(&signal),
-            errors: Arc::clone(&errors),
+            errors: errors.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("sessionup-cleanup".into())
@@ -111,7 +110,7 @@ impl Cleanup {
     /// Returns the errors of the rounds so far and to come. They need not be read.
     #[must_use]
     pub fn errors(&self) -> CleanupErrors {
-        CleanupErrors::new(Arc::clone(&self.errors))
+        self.errors.clone()
     }
 
     /// Stops the background thread and waits for its end. Twice is harmless.
@@ -143,7 +142,7 @@ struct Round<S> {
     store: S,
     options: CleanupOptions,
     signal: Arc<Signal>,
-    errors: Arc<ErrorLog>,
+    errors: CleanupErrors,
 }
 
 impl<S: Store> Round<S> {

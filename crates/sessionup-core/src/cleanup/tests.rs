@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::store::{Change, CreateOptions, Created, Pruned, StoreExt};
+use crate::store::{Change, CreateOptions, Created, Epoch, Pruned, StoreExt};
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
 const SOON: Duration = Duration::from_millis(1);
@@ -28,6 +28,10 @@ impl Scripted {
 }
 
 impl Store for Scripted {
+    fn epoch(&self) -> Epoch {
+        Epoch::new(0, 0)
+    }
+
     async fn create(
         &self,
         _: Record,
@@ -168,6 +172,10 @@ impl Stuck {
 }
 
 impl Store for Stuck {
+    fn epoch(&self) -> Epoch {
+        Epoch::new(0, 0)
+    }
+
     async fn create(
         &self,
         _: Record,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::client::Capture;
 use crate::cookie::SameSite;
+use crate::events::{Hub, Log};
 use crate::manager::config::Options;
-use crate::manager::{ConfigError, Inner, Manager, OnMismatch};
+use crate::manager::{ConfigError, Inner, Manager, OnMismatch, OnReuse};
 use crate::store::{DynStore, SessionLimit};
 use crate::{Clock, OsRandom, Random, SystemClock};
 
@@ -31,6 +32,8 @@ pub struct ManagerBuilder {
     store: Arc<dyn DynStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    hub: Arc<Hub>,
+    log: Arc<Log>,
     options: Options,
 }
 
@@ -40,6 +43,8 @@ impl ManagerBuilder {
             store,
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
+            hub: Arc::default(),
+            log: Arc::default(),
             options: Options::default(),
         }
     }
@@ -49,6 +54,8 @@ impl ManagerBuilder {
             store,
             clock,
             random,
+            hub,
+            log,
             options,
             config: _,
         } = &*manager.inner;
@@ -56,6 +63,8 @@ impl ManagerBuilder {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
+            hub: Arc::clone(hub),
+            log: Arc::clone(log),
             options: options.clone(),
         }
     }
@@ -150,6 +159,46 @@ impl ManagerBuilder {
         self
     }
 
+    /// Gives a session a new token so often, along with the response to a request. Off by default.
+    ///
+    /// A token that was stolen is then worth something until its owner's next request after that
+    /// time, and its use after that is noticed, see [`on_reuse`](Self::on_reuse). The old token is
+    /// accepted until the new one is used, for the response that brings it may be lost, and
+    /// [`renewal_grace`](Self::renewal_grace) longer, for requests that were under way. The OWASP
+    /// Session Management Cheat Sheet calls this the renewal timeout.
+    pub fn renew_every(mut self, renew_every: Duration) -> Self {
+        self.options.renew_every = Some(renew_every);
+        self
+    }
+
+    /// Chooses how long after a renewal requests with the old token are ordinary. Defaults to 10
+    /// seconds.
+    ///
+    /// After a renewal by time the old token is accepted for so long after the first use of the new
+    /// one. After [`Sessions::renew`](crate::Sessions::renew) the old token is refused at once, and
+    /// this is how long such a refusal counts as a request that was under way, not as theft.
+    pub fn renewal_grace(mut self, renewal_grace: Duration) -> Self {
+        self.options.renewal_grace = renewal_grace;
+        self
+    }
+
+    /// Chooses what follows from the use of a token after it was replaced and after the grace: the
+    /// token was stolen, or the owner's browser is the thief's victim now. Defaults to
+    /// [`OnReuse::Report`].
+    pub fn on_reuse(mut self, on_reuse: OnReuse) -> Self {
+        self.options.on_reuse = on_reuse;
+        self
+    }
+
+    /// Waits so long for an answer of the store. Defaults to 2 seconds.
+    ///
+    /// Then the request is answered as by a store that failed: 503. What it asked the store to write
+    /// may happen nevertheless.
+    pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
+        self.options.store_timeout = store_timeout;
+        self
+    }
+
     /// Chooses whether the address of a login is kept. Defaults to `true`.
     pub fn with_ip(mut self, with_ip: bool) -> Self {
         let agent = self.options.capture.agent;
@@ -211,6 +260,8 @@ impl ManagerBuilder {
             store,
             clock,
             random,
+            hub,
+            log,
             options,
         } = self;
         let config = options.build()?;
@@ -226,6 +277,8 @@ impl ManagerBuilder {
                 store,
                 clock,
                 random,
+                hub,
+                log,
                 options,
                 config,
             }),

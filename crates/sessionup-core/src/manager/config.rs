@@ -23,6 +23,20 @@ pub enum OnMismatch {
     Revoke,
 }
 
+/// What happens when a token is used that was replaced a while ago.
+///
+/// The owner has the new one, so somebody else has the old one: or the other way round, if a thief
+/// was the first to renew it. Which of the two holds the new one cannot be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnReuse {
+    /// The request is treated as one without session, and an event is reported.
+    #[default]
+    Report,
+    /// The session is revoked too: whoever holds the new token has to log in again.
+    Revoke,
+}
+
 /// What was asked for; becomes a [`Config`] if it is possible.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -32,6 +46,10 @@ pub(crate) struct Options {
     pub(crate) idle_timeout: Option<Duration>,
     /// `None`: an interval that suits the idle timeout.
     pub(crate) touch_interval: Option<Duration>,
+    pub(crate) renew_every: Option<Duration>,
+    pub(crate) renewal_grace: Duration,
+    pub(crate) on_reuse: OnReuse,
+    pub(crate) store_timeout: Duration,
     pub(crate) capture: Capture,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
@@ -46,6 +64,10 @@ impl Default for Options {
             persistent: false,
             idle_timeout: None,
             touch_interval: None,
+            renew_every: None,
+            renewal_grace: Duration::from_secs(10),
+            on_reuse: OnReuse::default(),
+            store_timeout: Duration::from_secs(2),
             capture: Capture::ALL,
             on_mismatch: OnMismatch::default(),
             limit: None,
@@ -62,6 +84,10 @@ pub(crate) struct Config {
     pub(crate) persistent: bool,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) touch_interval: Duration,
+    pub(crate) renew_every: Option<Duration>,
+    pub(crate) renewal_grace: Duration,
+    pub(crate) on_reuse: OnReuse,
+    pub(crate) store_timeout: Duration,
     pub(crate) capture: Capture,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
@@ -78,6 +104,10 @@ impl Options {
             persistent,
             idle_timeout,
             touch_interval,
+            renew_every,
+            renewal_grace,
+            on_reuse,
+            store_timeout,
             capture,
             on_mismatch,
             limit,
@@ -103,6 +133,13 @@ impl Options {
         {
             return Err(ConfigError::TouchBeyondIdle);
         }
+        let renew_every = renew_every
+            .map(|every| whole_millis(every, "renew_every"))
+            .transpose()?;
+        if renew_every.is_some_and(|every| every <= *renewal_grace) {
+            return Err(ConfigError::GraceBeyondRenewal);
+        }
+        let store_timeout = whole_millis(*store_timeout, "store_timeout")?;
         // A quarter of the idle timeout: a session in use is never ended for want of a touch.
         let suitable = idle_timeout.map_or(Self::DEFAULT_TOUCH_INTERVAL, |idle| {
             Self::DEFAULT_TOUCH_INTERVAL.min(idle / 4)
@@ -117,6 +154,10 @@ impl Options {
             persistent: *persistent,
             idle_timeout,
             touch_interval: touch_interval.unwrap_or(suitable),
+            renew_every,
+            renewal_grace: *renewal_grace,
+            on_reuse: *on_reuse,
+            store_timeout,
             capture: *capture,
             on_mismatch: *on_mismatch,
             limit: *limit,
@@ -132,6 +173,9 @@ pub enum ConfigError {
     /// No browser would take the cookie.
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    /// Tokens would be renewed while the ones before are still accepted.
+    #[error("renew_every is not longer than renewal_grace: lengthen it, or shorten the grace")]
+    GraceBeyondRenewal,
     /// The idle timeout would never be met.
     #[error(
         "idle_timeout is longer than the lifetime: shorten it, or raise lifetime or expires_in"
@@ -196,6 +240,21 @@ mod tests {
                     o.touch_interval = Some(seconds(10));
                 }),
                 ConfigError::TouchBeyondIdle,
+            ),
+            (
+                "no time between renewals",
+                with(|o| o.renew_every = Some(Duration::ZERO)),
+                too_short("renew_every"),
+            ),
+            (
+                "renewed within the grace",
+                with(|o| o.renew_every = Some(o.renewal_grace)),
+                ConfigError::GraceBeyondRenewal,
+            ),
+            (
+                "no patience",
+                with(|o| o.store_timeout = Duration::ZERO),
+                too_short("store_timeout"),
             ),
             (
                 "nothing to compare",

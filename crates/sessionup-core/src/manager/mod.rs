@@ -1,26 +1,30 @@
 //! The rules: issue, authenticate, renew, list, revoke.
 
+mod act;
+mod ask;
 mod builder;
 mod config;
+mod ended;
+mod load;
 mod request;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub(crate) use act::{Issued, Login};
 pub use builder::ManagerBuilder;
 pub(crate) use config::Config;
-pub use config::{ConfigError, OnMismatch};
+pub use config::{ConfigError, OnMismatch, OnReuse};
+pub(crate) use load::{Loaded, Proven};
 pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
-use crate::client::{Client, Mismatch};
-use crate::cookie::SetCookie;
-use crate::store::{Change, CreateOptions, DynStore, Store, StoreError};
+use crate::client::Mismatch;
+use crate::events::{Events, Hub, Log, RevokedBy};
+use crate::store::{DynStore, Store};
 use crate::user_key::IntoUserKey;
-use crate::{
-    Clock, Error, ListedSession, Meta, Random, Record, Session, SessionId, Timestamp, Token,
-    UserKey, lifetime,
-};
+use crate::{Clock, Error, ListedSession, Random, Session, SessionId};
 
 /// The rules of sessions over a store.
 ///
@@ -55,6 +59,9 @@ struct Inner {
     store: Arc<dyn DynStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Shared with the managers that are derived from this one.
+    hub: Arc<Hub>,
+    log: Arc<Log>,
     options: config::Options,
     config: Config,
 }
@@ -91,6 +98,31 @@ impl Manager {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
+    /// Returns what happens to sessions from now on, through this manager and those derived from it
+    /// or from the one it was derived from.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use sessionup_core::{Event, Manager, MemoryStore, Peer};
+    ///
+    /// let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// let events = manager.events();
+    /// manager.sessions([], Peer::default()).init("ann").await?;
+    /// assert!(matches!(events.recv().await, Some(Event::Created { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use = "events from before the call are not received"]
+    pub fn events(&self) -> Events {
+        self.inner.hub.subscribe()
+    }
+
+    /// Says whether the user of a session proved who they are less than `within` ago.
+    #[must_use]
+    pub fn is_fresh(&self, session: &Session, within: Duration) -> bool {
+        self.now().saturating_since(session.authenticated_at) < within
+    }
+
     /// Lists the live sessions of a user, oldest first; none is marked as current.
     ///
     /// # Errors
@@ -116,7 +148,7 @@ impl Manager {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.delete(id, None, "admin").await?)
+        Ok(self.delete(id, None, RevokedBy::Admin).await?)
     }
 
     /// Revokes all sessions of a user in one step; says how many.
@@ -133,243 +165,7 @@ impl Manager {
         user_key: impl IntoUserKey + Send,
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
-        Ok(self.delete_user(&user, &[], "admin").await?)
-    }
-}
-
-/// What the handle of a request asks of the manager.
-impl Manager {
-    pub(crate) fn config(&self) -> &Config {
-        &self.inner.config
-    }
-
-    /// Finds the session that a request presents.
-    pub(crate) async fn load(
-        &self,
-        presented: &Presented,
-        client: &LazyClient,
-    ) -> Result<Loaded, StoreError> {
-        let loaded = self.find(presented, client).await.inspect_err(report)?;
-        if let Loaded::Refused { reason, behind } = &loaded {
-            let id = behind.as_ref().map(|record| record.session.id);
-            tracing::debug!(
-                target: "sessionup",
-                reason = reason.as_str(),
-                id = id.as_ref().map(tracing::field::display),
-                "no session"
-            );
-        }
-        Ok(loaded)
-    }
-
-    async fn find(&self, presented: &Presented, client: &LazyClient) -> Result<Loaded, StoreError> {
-        let (native, imported) = match presented {
-            Presented::Nothing(reason) => return Ok(Loaded::refused(*reason)),
-            Presented::Credentials { native, imported } => (native, imported),
-        };
-        let now = self.inner.clock.now();
-        for credential in native.iter().chain(imported) {
-            let found = self.inner.store.fetch_dyn(credential.id, now).await?;
-            // The store promises the first two; nobody is logged in on a promise.
-            let proven = found.filter(|record| {
-                record.session.id == credential.id
-                    && record.session.is_live(now)
-                    && record.secret_hash == credential.secret_hash
-            });
-            if let Some(record) = proven {
-                return self.admit(record, client, now).await;
-            }
-        }
-        Ok(Loaded::refused(Refusal::Unknown))
-    }
-
-    async fn admit(
-        &self,
-        record: Arc<Record>,
-        client: &LazyClient,
-        now: Timestamp,
-    ) -> Result<Loaded, StoreError> {
-        let config = self.config();
-        let mismatch = match config.on_mismatch {
-            OnMismatch::Ignore => None,
-            OnMismatch::Refuse | OnMismatch::Report | OnMismatch::Revoke => {
-                record.session.client.mismatch(client.get(), config.capture)
-            }
-        };
-        if let Some(mismatch) = mismatch {
-            let id = record.session.id;
-            tracing::warn!(target: "sessionup", %id, mismatch = mismatch.as_str(), "client changed");
-            match config.on_mismatch {
-                OnMismatch::Ignore | OnMismatch::Report => {}
-                OnMismatch::Refuse => {
-                    return Ok(Loaded::Refused {
-                        reason: Refusal::Mismatch(mismatch),
-                        behind: Some(record),
-                    });
-                }
-                OnMismatch::Revoke => {
-                    self.delete(id, None, "mismatch").await?;
-                    return Ok(Loaded::refused(Refusal::Mismatch(mismatch)));
-                }
-            }
-        }
-        Ok(self.touch(record, now).await)
-    }
-
-    /// Records the use of a session, not more often than the touch interval says.
-    async fn touch(&self, record: Arc<Record>, now: Timestamp) -> Loaded {
-        let Session {
-            id, last_seen_at, ..
-        } = record.session;
-        if !lifetime::touch_is_due(last_seen_at, now, self.config().touch_interval) {
-            return Loaded::Live(record);
-        }
-        match self
-            .inner
-            .store
-            .update_dyn(id, Change::touch(now), now)
-            .await
-        {
-            Ok(Some(touched)) if touched.secret_hash == record.secret_hash => Loaded::Live(touched),
-            Ok(_) => Loaded::refused(Refusal::Unknown),
-            Err(error) => {
-                // Losing a touch can only shorten the session's life.
-                report(&error);
-                Loaded::Live(record)
-            }
-        }
-    }
-
-    /// Makes a session, ending the one it replaces in the same step.
-    pub(crate) async fn issue(
-        &self,
-        user_key: UserKey,
-        meta: Meta,
-        client: Client,
-        replaces: Option<SessionId>,
-    ) -> Result<Issued, Error> {
-        /// How often a taken id is answered with another one. Even the second try is a sign of a
-        /// broken random source.
-        const ATTEMPTS: usize = 3;
-
-        let config = self.config();
-        let now = self.inner.clock.now();
-        let options = CreateOptions::default()
-            .replacing(replaces)
-            .limited(config.limit);
-        let mut session = Session::new(
-            SessionId::from_bytes([0; 16]),
-            user_key,
-            now,
-            now.saturating_add(config.lifetime),
-        );
-        session.idle_timeout = config.idle_timeout;
-        session.client = client;
-        session.meta = meta;
-
-        for _ in 0..ATTEMPTS {
-            let token = Token::generate(now, &*self.inner.random)?;
-            let credential = token.credential();
-            session.id = credential.id;
-            let record = Record::new(session.clone(), credential.secret_hash);
-            match self
-                .inner
-                .store
-                .create_dyn(record.clone(), options, now)
-                .await
-            {
-                Ok(created) => {
-                    let id = session.id;
-                    tracing::info!(target: "sessionup", %id, "session created");
-                    if let Some(id) = replaces.filter(|_| created.replaced) {
-                        tracing::info!(target: "sessionup", %id, by = "login", "session revoked");
-                    }
-                    for id in created.evicted {
-                        tracing::info!(target: "sessionup", %id, "session evicted");
-                    }
-                    return Ok(self.issued(record, &token, now));
-                }
-                Err(StoreError::DuplicateId) => {}
-                Err(error) => {
-                    report(&error);
-                    return Err(error.into());
-                }
-            }
-        }
-        Err(StoreError::DuplicateId.into())
-    }
-
-    /// Puts a new secret in place of the one the record holds; the id stays. `None` if the session
-    /// ended, or was renewed by another request, since it was loaded.
-    pub(crate) async fn renew(&self, record: &Record) -> Result<Option<Issued>, Error> {
-        let now = self.inner.clock.now();
-        let id = record.session.id;
-        let token = Token::renewed(id, &*self.inner.random)?;
-        let change = Change::renew(record.secret_hash, token.credential().secret_hash);
-        let Some(renewed) = self.update(id, change).await? else {
-            return Ok(None);
-        };
-        tracing::info!(target: "sessionup", %id, "session renewed");
-        Ok(Some(self.issued((*renewed).clone(), &token, now)))
-    }
-
-    fn issued(&self, record: Record, token: &Token, now: Timestamp) -> Issued {
-        let config = self.config();
-        let keep_until = config.persistent.then_some(record.session.expires_at);
-        Issued {
-            cookie: config.cookie.set(token, keep_until, now),
-            record: Arc::new(record),
-        }
-    }
-
-    pub(crate) async fn update(
-        &self,
-        id: SessionId,
-        change: Change,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
-        let now = self.inner.clock.now();
-        let updated = self.inner.store.update_dyn(id, change, now).await;
-        updated.inspect_err(report)
-    }
-
-    pub(crate) async fn list(
-        &self,
-        user: &UserKey,
-        current: Option<SessionId>,
-    ) -> Result<Vec<ListedSession>, StoreError> {
-        let now = self.inner.clock.now();
-        let records = self.inner.store.list_dyn(user, now).await;
-        let records = records.inspect_err(report)?;
-        Ok(records
-            .iter()
-            .map(|record| ListedSession::of(&record.session, current))
-            .collect())
-    }
-
-    pub(crate) async fn delete(
-        &self,
-        id: SessionId,
-        owner: Option<&UserKey>,
-        by: &'static str,
-    ) -> Result<bool, StoreError> {
-        let deleted = self.inner.store.delete_dyn(id, owner).await;
-        let deleted = deleted.inspect_err(report)?;
-        if deleted {
-            tracing::info!(target: "sessionup", %id, by, "session revoked");
-        }
-        Ok(deleted)
-    }
-
-    pub(crate) async fn delete_user(
-        &self,
-        user: &UserKey,
-        except: &[SessionId],
-        by: &'static str,
-    ) -> Result<u64, StoreError> {
-        let deleted = self.inner.store.delete_user_dyn(user, except).await;
-        let deleted = deleted.inspect_err(report)?;
-        tracing::info!(target: "sessionup", sessions = deleted, by, "sessions revoked");
-        Ok(deleted)
+        Ok(self.delete_user(&user, &[], RevokedBy::Admin).await?)
     }
 }
 
@@ -382,52 +178,6 @@ impl fmt::Debug for Manager {
     }
 }
 
-/// Writes a store's failure to the log, with what lies beneath it. Answers that are errors only
-/// because the caller must act on them are no failures.
-fn report(error: &StoreError) {
-    if matches!(
-        error,
-        StoreError::DuplicateId | StoreError::InvalidMeta(_) | StoreError::LimitReached { .. }
-    ) {
-        return;
-    }
-    let cause = std::error::Error::source(error);
-    tracing::error!(
-        target: "sessionup",
-        error = %error,
-        cause = cause.map(tracing::field::display),
-        "store failed"
-    );
-}
-
-/// What became of what a request presented.
-#[derive(Clone, Debug)]
-pub(crate) enum Loaded {
-    /// A live session, proven.
-    Live(Arc<Record>),
-    /// No session for the application.
-    Refused {
-        reason: Refusal,
-        /// The live session that was proven and refused all the same.
-        behind: Option<Arc<Record>>,
-    },
-}
-
-impl Loaded {
-    pub(crate) const fn refused(reason: Refusal) -> Self {
-        Self::Refused {
-            reason,
-            behind: None,
-        }
-    }
-}
-
-/// A session and the cookie that goes out for it.
-pub(crate) struct Issued {
-    pub(crate) record: Arc<Record>,
-    pub(crate) cookie: SetCookie,
-}
-
 /// Why a request has no session. For logs and metrics; clients are told nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -438,10 +188,18 @@ pub enum Refusal {
     Ambiguous,
     /// The session was ended by this request.
     Ended,
+    /// No live session has this token, and by its age it must have expired. A guess: anybody can
+    /// make up a token of any age.
+    Expired,
     /// The cookie's value is no token.
     Malformed,
     /// Address or agent differ from those that logged in.
     Mismatch(Mismatch),
+    /// The token was replaced by a renewal a moment ago. A request that was under way then.
+    Replaced,
+    /// The token was replaced by a renewal a while ago: somebody has it who should not. See
+    /// [`OnReuse`].
+    Reused,
     /// It has more cookies than are looked at.
     TooLarge,
     /// No live session has this token.
@@ -456,8 +214,11 @@ impl Refusal {
             Self::Absent => "absent",
             Self::Ambiguous => "ambiguous",
             Self::Ended => "ended",
+            Self::Expired => "expired",
             Self::Malformed => "malformed",
             Self::Mismatch(_) => "mismatch",
+            Self::Replaced => "replaced",
+            Self::Reused => "reused",
             Self::TooLarge => "too-large",
             Self::Unknown => "unknown",
         }

@@ -48,6 +48,11 @@ impl LazyClient {
         }
     }
 
+    /// Returns the address, without working out the agent.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.ip.map(|ip| ip.to_canonical())
+    }
+
     pub(crate) fn get(&self) -> &Client {
         self.client
             .get_or_init(|| Client::new(self.ip, Agent::parse(&self.user_agent)))

@@ -58,6 +58,12 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// All sessions of the user were revoked since the login began. Begin it again.
+    #[error(
+        "all sessions of the user were revoked since this login began: begin it again. A request \
+         that revokes and then logs in must do both through its `Sessions`"
+    )]
+    Overtaken,
     /// More is waiting than the store takes on. Nothing was changed; try again later.
     #[error("session store is overloaded, try again later")]
     Overloaded,
@@ -103,7 +109,8 @@ impl StoreError {
             | Self::DuplicateId
             | Self::Full { .. }
             | Self::InvalidMeta(_)
-            | Self::LimitReached { .. } => false,
+            | Self::LimitReached { .. }
+            | Self::Overtaken => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The trait behind which records live, and its contract.
 
+mod epoch;
 mod error;
 mod request;
 
@@ -8,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use epoch::{Epoch, Epochs};
 pub use error::{Cause, StoreError};
 pub use request::{
     Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit,
@@ -15,7 +17,7 @@ pub use request::{
 
 use crate::{Record, SessionId, Timestamp, UserKey};
 
-/// Keeps records. Seven operations and a contract.
+/// Keeps records. Seven operations, a moment, and a contract.
 ///
 /// # Contract
 ///
@@ -78,6 +80,11 @@ use crate::{Record, SessionId, Timestamp, UserKey};
     note = "use `MemoryStore`, `sessionup_redb::RedbStore`, or implement `sessionup_core::Store`"
 )]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Returns the present moment in the order of this store's revocations.
+    ///
+    /// Asks nobody and waits for nothing. [`Epochs`] is all that a store in one process needs.
+    fn epoch(&self) -> Epoch;
+
     /// Inserts a record whose id is not there yet.
     ///
     /// - id absent: inserted.
@@ -88,6 +95,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - [`CreateOptions::limit`]: the user's live sessions never exceed it, not even for a moment
     ///   and not under concurrency; what must go is chosen by [`SessionLimit::make_room`] and
     ///   reported in [`Created::evicted`]. Expired records do not count.
+    /// - [`CreateOptions::begun`]: if a [`delete_user`](Store::delete_user) of this user came after
+    ///   that moment, or if the store cannot tell, [`StoreError::Overtaken`], nothing changed.
     ///
     /// # Errors
     ///
@@ -125,7 +134,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Changes a live record and returns it as it is afterwards.
     ///
     /// - absent or expired: `None`, and nothing is made.
-    /// - [`Change::secret`] does not start from the hash the record holds: `None`, nothing changed.
+    /// - [`Change::secret`] does not start from the hash the record holds, or [`Change::meta_was`]
+    ///   is not its meta: `None`, nothing changed.
     /// - otherwise what [`Change::apply`] says: entries of meta are merged by name with those of
     ///   other requests, `last_seen_at` only moves forward.
     ///
@@ -154,7 +164,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Deletes all records of exactly this user but those in `except`, in one step: all or none.
-    /// Says how many.
+    /// Says how many. Logins of the user that began before are overtaken, see [`Store::create`],
+    /// whatever is excepted and also if there was nothing to delete.
     ///
     /// # Errors
     ///
@@ -186,6 +197,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// The object-safe twin of [`Store`]. Implemented for every store; not to be implemented by hand.
 pub trait DynStore: fmt::Debug + Send + Sync + 'static {
+    /// [`Store::epoch`].
+    fn epoch_dyn(&self) -> Epoch;
+
     /// [`Store::create`].
     fn create_dyn(
         &self,
@@ -228,6 +242,10 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
 }
 
 impl<S: Store> DynStore for S {
+    fn epoch_dyn(&self) -> Epoch {
+        self.epoch()
+    }
+
     fn create_dyn(
         &self,
         record: Record,
@@ -280,6 +298,10 @@ impl<S: Store> DynStore for S {
 }
 
 impl Store for Arc<dyn DynStore> {
+    fn epoch(&self) -> Epoch {
+        (**self).epoch_dyn()
+    }
+
     async fn create(
         &self,
         record: Record,

@@ -3,8 +3,11 @@
 use std::num::NonZeroU32;
 
 use crate::client::Client;
+use crate::store::Epoch;
 use crate::store::StoreError;
-use crate::{MetaChange, MetaError, Record, SecretHash, Session, SessionId, Timestamp};
+use crate::{
+    Meta, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId, Timestamp,
+};
 
 /// How a record is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct CreateOptions {
     pub replaces: Option<SessionId>,
     /// How many live sessions the user may have, the new one included.
     pub limit: Option<SessionLimit>,
+    /// When the login began; `None` if it does not matter what was revoked since.
+    pub begun: Option<Epoch>,
 }
 
 impl CreateOptions {
@@ -28,6 +33,13 @@ impl CreateOptions {
     #[must_use]
     pub fn limited(mut self, limit: Option<SessionLimit>) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Refuses the session if all of the user's were revoked after that moment.
+    #[must_use]
+    pub fn begun(mut self, epoch: Option<Epoch>) -> Self {
+        self.begun = epoch;
         self
     }
 }
@@ -111,6 +123,8 @@ impl Created {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
+    /// When the user last proved who they are.
+    pub authenticated_at: Option<Timestamp>,
     /// The client from now on.
     pub client: Option<Client>,
     /// The absolute deadline from now on.
@@ -119,6 +133,9 @@ pub struct Change {
     pub last_seen_at: Option<Timestamp>,
     /// Entries to set and to remove.
     pub meta: MetaChange,
+    /// The change is made only while these are the record's entries: for whoever worked the new
+    /// ones out from the old ones.
+    pub meta_was: Option<Meta>,
     /// A new secret in place of an old one.
     pub secret: Option<SecretChange>,
 }
@@ -134,6 +151,27 @@ pub struct SecretChange {
     pub from: SecretHash,
     /// What it holds afterwards.
     pub to: SecretHash,
+    /// What is known of a former secret from now on; `None` leaves it as it is.
+    pub replaced: Option<Replaced>,
+}
+
+impl SecretChange {
+    /// Makes a change of secret that leaves what is known of a former one.
+    #[must_use]
+    pub const fn new(from: SecretHash, to: SecretHash) -> Self {
+        Self {
+            from,
+            to,
+            replaced: None,
+        }
+    }
+
+    /// Says what is known of a former secret from now on.
+    #[must_use]
+    pub const fn replacing(mut self, replaced: Replaced) -> Self {
+        self.replaced = Some(replaced);
+        self
+    }
 }
 
 impl Change {
@@ -159,7 +197,7 @@ impl Change {
     #[must_use]
     pub fn renew(from: SecretHash, to: SecretHash) -> Self {
         Self {
-            secret: Some(SecretChange { from, to }),
+            secret: Some(SecretChange::new(from, to)),
             ..Self::default()
         }
     }
@@ -171,40 +209,54 @@ impl Change {
     pub fn as_touch(&self) -> Option<Timestamp> {
         match self {
             Self {
+                authenticated_at: None,
                 client: None,
                 expires_at: None,
                 last_seen_at,
                 meta,
+                meta_was: None,
                 secret: None,
             } if meta.is_empty() => *last_seen_at,
             _ => None,
         }
     }
 
-    /// Carries the change out on a copy of a record. `None` if the secret is no longer the one that
-    /// the change replaces.
+    /// Carries the change out on a copy of a record. `None` if secret or meta are no longer those
+    /// that the change starts from.
     ///
     /// # Errors
     ///
     /// [`MetaError`] if the entries would pass a bound.
     pub fn apply(&self, record: &Record) -> Result<Option<Record>, MetaError> {
         let Self {
+            authenticated_at,
             client,
             expires_at,
             last_seen_at,
             meta,
+            meta_was,
             secret,
         } = self;
 
+        if meta_was
+            .as_ref()
+            .is_some_and(|meta| *meta != record.session.meta)
+        {
+            return Ok(None);
+        }
         let mut changed = record.clone();
-        if let Some(SecretChange { from, to }) = secret {
+        if let Some(SecretChange { from, to, replaced }) = secret {
             if record.secret_hash != *from {
                 return Ok(None);
             }
             changed.secret_hash = *to;
+            changed.replaced = replaced.or(record.replaced);
         }
         let session = &mut changed.session;
         session.meta.merge(meta)?;
+        if let Some(at) = authenticated_at {
+            session.authenticated_at = *at;
+        }
         if let Some(client) = client {
             session.client = client.clone();
         }
@@ -316,8 +368,55 @@ mod tests {
         let at = Timestamp::from_millis(1);
         assert_eq!(Change::touch(at).as_touch(), Some(at));
         assert_eq!(Change::default().as_touch(), None);
-        let mut more = Change::touch(at);
-        more.meta = MetaChange::new().remove("a");
-        assert_eq!(more.as_touch(), None);
+        let more: [(&str, fn(&mut Change)); 6] = [
+            ("authenticated", |c| {
+                c.authenticated_at = Some(Timestamp::MIN)
+            }),
+            ("client", |c| c.client = Some(Client::default())),
+            ("deadline", |c| c.expires_at = Some(Timestamp::MAX)),
+            ("meta", |c| c.meta = MetaChange::new().remove("a")),
+            ("meta was", |c| c.meta_was = Some(Meta::new())),
+            ("secret", |c| {
+                let hash = SecretHash::from_bytes([1; 32]);
+                c.secret = Some(SecretChange::new(hash, hash));
+            }),
+        ];
+        for (name, add) in more {
+            let mut more = Change::touch(at);
+            add(&mut more);
+            assert_eq!(more.as_touch(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn former_secret_stays_known_until_another_one_is() {
+        let hash = |n| SecretHash::from_bytes([n; 32]);
+        let replaced = Replaced::new(hash(1), Timestamp::from_millis(7));
+        let renew = |from, to| SecretChange::new(hash(from), hash(to));
+        let apply = |record: &Record, secret| {
+            let mut change = Change::default();
+            change.secret = Some(secret);
+            change.apply(record).unwrap().unwrap()
+        };
+
+        let renewed = apply(&record(), renew(1, 2).replacing(replaced));
+        assert_eq!(renewed.replaced, Some(replaced));
+        assert_eq!(apply(&renewed, renew(2, 2)).replaced, Some(replaced));
+        let touched = Change::touch(Timestamp::MAX).apply(&renewed);
+        assert_eq!(touched.unwrap().unwrap().replaced, Some(replaced));
+    }
+
+    #[test]
+    fn meta_that_was_worked_out_from_old_entries_is_not_set() {
+        let meta = |n: u8| MetaChange::new().set("n", n).unwrap();
+        let old = Change::meta(meta(1)).apply(&record()).unwrap().unwrap();
+        let mut change = Change::meta(meta(2));
+        change.meta_was = Some(old.session.meta.clone());
+
+        let new = change.apply(&old).unwrap().unwrap();
+
+        assert_eq!(new.session.meta.get::<u8>("n").unwrap(), Some(2));
+        assert_eq!(change.apply(&new).unwrap(), None);
+        assert_eq!(change.apply(&record()).unwrap(), None);
     }
 }

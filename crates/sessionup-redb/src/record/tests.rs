@@ -93,7 +93,7 @@ fn record_under_another_id_is_an_error() {
 fn what_is_not_understood_is_kept() {
     let (mut head, mut tail) = head_and_tail(&sample());
     head.extend_from_slice(b"more head");
-    tail.extend_from_slice(&[200, 3, 1, 2, 3, 9, 0, 200, 1, 7]);
+    tail.extend_from_slice(&[200, 3, 1, 2, 3, 99, 0, 200, 1, 7]);
 
     let mut stored = Stored::decode(id(), &bytes_of(&head, &tail)).unwrap();
     assert_eq!(stored.record, sample().record);
@@ -104,9 +104,56 @@ fn what_is_not_understood_is_kept() {
 
     let (head, tail) = rewritten[PREFIX_BYTES..].split_at(head.len());
     assert!(head.ends_with(b"more head"));
-    assert!(tail.ends_with(&[200, 3, 1, 2, 3, 9, 0, 200, 1, 7]));
+    assert!(tail.ends_with(&[200, 3, 1, 2, 3, 99, 0, 200, 1, 7]));
     let read = Stored::decode(id(), &rewritten).unwrap();
     assert_eq!(read.record, changed);
+}
+
+#[test]
+fn renewed_record_goes_there_and_back() {
+    let at = Timestamp::from_millis;
+    let replaced = Replaced::new(SecretHash::from_bytes([0x5a; 32]), at(-7));
+    let cases = [
+        None,
+        Some(replaced),
+        Some(replaced.accepted_until(None)),
+        Some(replaced.accepted_until(Some(Timestamp::MAX))),
+    ];
+    for replaced in cases {
+        let mut stored = sample();
+        stored.record.replaced = replaced;
+        stored.record.session.authenticated_at = at(1_763_900_000_001);
+        let read = Stored::decode(id(), &stored.encode()).unwrap();
+        assert_eq!(read, stored);
+    }
+}
+
+#[test]
+fn damaged_fields_of_a_renewal_are_errors() {
+    let (head, tail) = head_and_tail(&sample());
+    for (tag, length) in [
+        (8, 0),
+        (8, 7),
+        (8, 9),
+        (9, 0),
+        (9, 32),
+        (9, 39),
+        (9, 41),
+        (9, 49),
+    ] {
+        let mut tail = tail.clone();
+        put_field(&mut tail, tag, &[&vec![1; length]]);
+        let decoded = Stored::decode(id(), &bytes_of(&head, &tail));
+        let is_named = matches!(decoded, Err(RecordError::Field { tag: named }) if named == tag);
+        assert!(is_named, "{tag} with {length} bytes: {decoded:?}");
+    }
+    for (tag, length) in [(8, 8), (9, 40), (9, 48)] {
+        let mut tail = tail.clone();
+        put_field(&mut tail, tag, &[&vec![1; length]]);
+        Stored::decode(id(), &bytes_of(&head, &tail)).unwrap();
+        put_field(&mut tail, tag, &[&vec![1; length]]);
+        Stored::decode(id(), &bytes_of(&head, &tail)).unwrap_err();
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sessionup_core::store::Epochs;
 use sessionup_core::{
     Change, CreateOptions, Created, Record, Session, SessionId, SessionLimit, StoreError,
     Timestamp, UserKey,
@@ -17,6 +18,7 @@ pub(crate) struct Create {
     pub(crate) record: Record,
     pub(crate) options: CreateOptions,
     pub(crate) now: Timestamp,
+    pub(crate) epochs: Arc<Epochs>,
 }
 
 impl Operation for Create {
@@ -26,6 +28,11 @@ impl Operation for Create {
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Created, Halt> {
         if tables.contains(self.record.session.id)? {
             return Err(StoreError::DuplicateId.into());
+        }
+        let user = &self.record.session.user_key;
+        let allows = |begun| self.epochs.allows(begun, user);
+        if !self.options.begun.is_none_or(allows) {
+            return Err(StoreError::Overtaken.into());
         }
         let evicted = match self.options.limit {
             Some(limit) => self.evicted(limit, tables)?,
@@ -128,12 +135,15 @@ impl Operation for Delete {
 pub(crate) struct DeleteUser {
     pub(crate) user: UserKey,
     pub(crate) except: Vec<SessionId>,
+    pub(crate) epochs: Arc<Epochs>,
 }
 
 impl Operation for DeleteUser {
     type Answer = u64;
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
+        // Also if it comes to nothing: a login that is refused may be tried again.
+        self.epochs.revoke(&self.user);
         let mut deleted = 0;
         for id in tables.ids_of(&self.user)? {
             if self.except.contains(&id) {

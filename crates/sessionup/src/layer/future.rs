@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use sessionup_core::{CurrentSession, Error, Refusal};
 use tower_service::Service;
 
 use crate::layer::request::Visit;
@@ -42,7 +41,7 @@ where
     }
 }
 
-type Check = Pin<Box<dyn Future<Output = Result<Result<CurrentSession, Refusal>, Error>> + Send>>;
+type Check = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send>>;
 
 pin_project! {
     /// The response of [`Auth`](crate::layer::Auth).
@@ -73,26 +72,21 @@ pin_project! {
     }
 }
 
-struct Waiting<S, B> {
-    inner: S,
-    request: Request<B>,
-    visit: Visit,
+pub(super) struct Waiting<S, B> {
+    pub(super) inner: S,
+    pub(super) request: Request<B>,
+    pub(super) visit: Visit,
 }
 
 impl<S, B, R> AuthFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn new(inner: S, request: Request<B>, visit: Visit, reject: R) -> Self {
-        let sessions = visit.sessions.clone();
+    pub(super) const fn new(check: Check, waiting: Waiting<S, B>, reject: R) -> Self {
         Self {
             stage: Stage::Checking {
-                check: Box::pin(async move { sessions.authenticate().await }),
-                waiting: Some(Waiting {
-                    inner,
-                    request,
-                    visit,
-                }),
+                check,
+                waiting: Some(waiting),
             },
             reject,
         }
@@ -130,13 +124,12 @@ where
                             });
                             return Poll::Pending;
                         }
-                        Poll::Ready(Ok(Ok(_))) => {
+                        Poll::Ready(Ok(())) => {
                             let response = PublicFuture::new(inner.call(request), visit);
                             this.stage.set(Stage::Calling { response });
                             continue;
                         }
-                        Poll::Ready(Ok(Err(refusal))) => Rejection::Unauthenticated(refusal),
-                        Poll::Ready(Err(error)) => Rejection::Unavailable(error),
+                        Poll::Ready(Err(rejection)) => rejection,
                     };
                     let (parts, _) = request.into_parts();
                     let mut response = this.reject.reject(&rejection, &parts);

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sessionup_core::Manager;
 use tower_layer::Layer;
 
@@ -36,6 +38,7 @@ impl SessionLayers for Manager {
     fn auth(&self) -> AuthLayer {
         AuthLayer {
             manager: self.clone(),
+            fresh_within: None,
             reject: DefaultReject,
         }
     }
@@ -67,10 +70,34 @@ impl<S> Layer<S> for PublicLayer {
 #[must_use = "a layer does nothing before it is added to a service"]
 pub struct AuthLayer<R = DefaultReject> {
     manager: Manager,
+    fresh_within: Option<Duration>,
     reject: R,
 }
 
 impl<R> AuthLayer<R> {
+    /// Lets only requests through whose user proved who they are less than so long ago (ASVS 5.0
+    /// 7.5.1): others are answered with 403.
+    ///
+    /// The page for it asks for the password again and calls
+    /// [`reauthenticate`](sessionup_core::Sessions::reauthenticate).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use axum::{Router, routing::post};
+    /// use sessionup::{Manager, MemoryStore, SessionLayers};
+    ///
+    /// let sessions = Manager::builder(MemoryStore::new()).build()?;
+    /// let five_minutes = Duration::from_secs(5 * 60);
+    /// let app: Router = Router::new()
+    ///     .route("/account/delete", post(|| async { "gone" }))
+    ///     .route_layer(sessions.auth().fresh_within(five_minutes));
+    /// # Ok::<(), sessionup::ConfigError>(())
+    /// ```
+    pub const fn fresh_within(mut self, within: Duration) -> Self {
+        self.fresh_within = Some(within);
+        self
+    }
+
     /// Answers rejected requests in another way, such as with a redirect to the login page.
     ///
     /// `reject` is a [`Reject`](crate::Reject), most simply a closure. It is asked for 401 and for
@@ -93,6 +120,7 @@ impl<R> AuthLayer<R> {
     pub fn reject<T>(self, reject: T) -> AuthLayer<T> {
         AuthLayer {
             manager: self.manager,
+            fresh_within: self.fresh_within,
             reject,
         }
     }
@@ -102,6 +130,11 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Auth<S, R> {
-        Auth::new(inner, self.manager.clone(), self.reject.clone())
+        Auth::new(
+            inner,
+            self.manager.clone(),
+            self.fresh_within,
+            self.reject.clone(),
+        )
     }
 }

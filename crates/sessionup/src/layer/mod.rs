@@ -9,15 +9,17 @@
 //!    not to the client.
 //! 4. `auth`, the store cannot be asked: 503 with `Retry-After`, the handler does not run, and the
 //!    cookie is left alone. An outage is not a logout.
-//! 5. Every response has `Vary: Cookie`, for it may depend on the cookie.
-//! 6. A response whose handler logged in, renewed or logged out has one `Set-Cookie` of ours, the
+//! 5. `auth().fresh_within(…)`, a session whose user proved who they are longer ago: 403, the handler
+//!    does not run.
+//! 6. Every response has `Vary: Cookie`, for it may depend on the cookie.
+//! 7. A response whose handler logged in, renewed or logged out has one `Set-Cookie` of ours, the
 //!    last action winning, and `Cache-Control: no-store` in place of any other.
-//! 7. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
+//! 8. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
 //!    was under way during a login would take the new cookie away.
-//! 8. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
+//! 9. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
 //!    gets 401 also for a method that the route does not know.
-//! 9. Layers of one manager inside each other share one handle, and the outermost sees to the
-//!    cookie.
+//! 10. Layers of one manager inside each other share one handle, and the outermost sees to the
+//!     cookie.
 //!
 //! The address of the client is that of the socket. axum tells it if the server is started with
 //! `into_make_service_with_connect_info::<SocketAddr>()`; other servers put a
@@ -36,7 +38,9 @@ mod service;
 
 pub use future::{AuthFuture, PublicFuture};
 pub use layer::{AuthLayer, PublicLayer, SessionLayers};
-pub(crate) use reject::json_error;
 pub use reject::{DefaultReject, Reject, Rejection};
+pub(crate) use reject::{
+    INTERNAL, NOT_FRESH, OVERTAKEN, TOO_MANY, UNAUTHORIZED, UNAVAILABLE, json_error,
+};
 pub use request::PeerAddr;
 pub use service::{Auth, Public};

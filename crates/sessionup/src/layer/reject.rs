@@ -8,6 +8,9 @@ use sessionup_core::{Error, Refusal};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// Its user proved who they are too long ago, see
+    /// [`AuthLayer::fresh_within`](crate::AuthLayer::fresh_within).
+    NotFresh,
     /// It has no live session. Why is for logs; telling the client helps only who guesses.
     Unauthenticated(Refusal),
     /// Whether it has a session could not be told.
@@ -15,10 +18,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Returns 401 or 503.
+    /// Returns 401, 403 or 503.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::NotFresh => StatusCode::FORBIDDEN,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -27,7 +31,12 @@ impl Rejection {
     /// Makes the response of [`DefaultReject`], for what a `reject` of your own leaves to it.
     #[must_use]
     pub fn to_response<B: From<&'static str>>(&self) -> Response<B> {
-        json_error(self.status())
+        let text = match self {
+            Self::NotFresh => NOT_FRESH,
+            Self::Unauthenticated(_) => UNAUTHORIZED,
+            Self::Unavailable(_) => UNAVAILABLE,
+        };
+        json_error(self.status(), text)
     }
 }
 
@@ -53,8 +62,9 @@ where
     }
 }
 
-/// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, or 503
-/// `{"error":"service unavailable"}` with `Retry-After: 1`.
+/// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, 403
+/// `{"error":"authentication is too old"}`, or 503 `{"error":"service unavailable"}` with
+/// `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct DefaultReject;
@@ -65,14 +75,18 @@ impl<B: From<&'static str>> Reject<B> for DefaultReject {
     }
 }
 
-/// Makes a response that says no more than its status.
-pub(crate) fn json_error<B: From<&'static str>>(status: StatusCode) -> Response<B> {
-    let text = match status {
-        StatusCode::CONFLICT => r#"{"error":"too many sessions"}"#,
-        StatusCode::SERVICE_UNAVAILABLE => r#"{"error":"service unavailable"}"#,
-        StatusCode::UNAUTHORIZED => r#"{"error":"unauthorized"}"#,
-        _ => r#"{"error":"internal server error"}"#,
-    };
+pub(crate) const INTERNAL: &str = r#"{"error":"internal server error"}"#;
+pub(crate) const NOT_FRESH: &str = r#"{"error":"authentication is too old"}"#;
+pub(crate) const OVERTAKEN: &str = r#"{"error":"all sessions were just revoked, log in again"}"#;
+pub(crate) const TOO_MANY: &str = r#"{"error":"too many sessions"}"#;
+pub(crate) const UNAUTHORIZED: &str = r#"{"error":"unauthorized"}"#;
+pub(crate) const UNAVAILABLE: &str = r#"{"error":"service unavailable"}"#;
+
+/// Makes a response with a fixed text.
+pub(crate) fn json_error<B: From<&'static str>>(
+    status: StatusCode,
+    text: &'static str,
+) -> Response<B> {
     let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,13 +1,16 @@
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use sessionup_core::Manager;
 use tower_service::Service;
 
+use crate::Sessions;
+use crate::layer::future::Waiting;
 use crate::layer::request::Visit;
-use crate::layer::{AuthFuture, PublicFuture, Reject};
+use crate::layer::{AuthFuture, PublicFuture, Reject, Rejection};
 
 /// The service of [`PublicLayer`](crate::PublicLayer).
 #[derive(Clone, Debug)]
@@ -45,14 +48,21 @@ where
 pub struct Auth<S, R> {
     inner: S,
     manager: Manager,
+    fresh_within: Option<Duration>,
     reject: R,
 }
 
 impl<S, R> Auth<S, R> {
-    pub(super) const fn new(inner: S, manager: Manager, reject: R) -> Self {
+    pub(super) const fn new(
+        inner: S,
+        manager: Manager,
+        fresh_within: Option<Duration>,
+        reject: R,
+    ) -> Self {
         Self {
             inner,
             manager,
+            fresh_within,
             reject,
         }
     }
@@ -76,7 +86,13 @@ where
         // The one that was polled to readiness is the one to call.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        AuthFuture::new(inner, request, visit, self.reject.clone())
+        let check = check(visit.sessions.clone(), self.fresh_within);
+        let waiting = Waiting {
+            inner,
+            request,
+            visit,
+        };
+        AuthFuture::new(Box::pin(check), waiting, self.reject.clone())
     }
 }
 
@@ -86,5 +102,18 @@ impl<S: fmt::Debug, R> fmt::Debug for Auth<S, R> {
             .field("inner", &self.inner)
             .field("manager", &self.manager)
             .finish_non_exhaustive()
+    }
+}
+
+/// Says whether a request may pass.
+async fn check(sessions: Sessions, fresh_within: Option<Duration>) -> Result<(), Rejection> {
+    let session = match sessions.authenticate().await {
+        Ok(Ok(session)) => session,
+        Ok(Err(refusal)) => return Err(Rejection::Unauthenticated(refusal)),
+        Err(error) => return Err(Rejection::Unavailable(error)),
+    };
+    match fresh_within {
+        Some(within) if !sessions.manager().is_fresh(&session, within) => Err(Rejection::NotFresh),
+        Some(_) | None => Ok(()),
     }
 }

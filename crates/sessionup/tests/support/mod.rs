@@ -19,8 +19,9 @@ use http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use sessionup::{
-    Change, CreateOptions, Created, HttpError, Manager, ManagerBuilder, ManualClock, MemoryStore,
-    Pruned, Record, SessionId, SessionLayers, Sessions, Store, StoreError, Timestamp, UserKey,
+    Change, CreateOptions, Created, Epoch, HttpError, Manager, ManagerBuilder, ManualClock,
+    MemoryStore, Pruned, Record, SessionId, SessionLayers, Sessions, Store, StoreError, Timestamp,
+    UserKey,
 };
 use tower::ServiceExt;
 
@@ -249,6 +250,10 @@ impl Switch {
 }
 
 impl Store for Switch {
+    fn epoch(&self) -> Epoch {
+        self.inner.epoch()
+    }
+
     async fn create(
         &self,
         record: Record,

@@ -1,0 +1,116 @@
+//! Events in the log. What clients can cause at will is written at most so often.
+
+use std::sync::{Mutex, PoisonError};
+
+use tracing::field::display;
+
+use crate::events::Event;
+use crate::{Refusal, Timestamp};
+
+/// Writes events to the log by `tracing`, under the target `sessionup`.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    rejections: Throttle,
+    failures: Throttle,
+}
+
+impl Log {
+    /// Writes an event. Sessions are named by their ids; users and addresses are not written.
+    pub(crate) fn write(&self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Created { id, .. } => {
+                tracing::info!(target: "sessionup", %id, "session created");
+            }
+            Event::Evicted { id, .. } => {
+                tracing::info!(target: "sessionup", %id, "session evicted");
+            }
+            Event::Renewed { id } => tracing::info!(target: "sessionup", %id, "session renewed"),
+            Event::Revoked { id, by } => {
+                tracing::info!(target: "sessionup", %id, by = by.as_str(), "session revoked");
+            }
+            Event::RevokedUser { sessions, by, .. } => {
+                let by = by.as_str();
+                tracing::info!(target: "sessionup", sessions, by, "sessions revoked");
+            }
+            Event::Mismatched { mismatch, id, .. } => self.rejections.pass(now, |suppressed| {
+                let mismatch = mismatch.as_str();
+                tracing::warn!(target: "sessionup", %id, mismatch, suppressed, "client changed");
+            }),
+            Event::Rejected { reason, id, .. } => self.rejections.pass(now, |suppressed| {
+                let (id, why) = (id.map(display), reason.as_str());
+                if is_suspicious(*reason) {
+                    tracing::warn!(target: "sessionup", id, reason = why, suppressed, "no session");
+                } else {
+                    tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
+                }
+            }),
+            Event::StoreFailed { error } => self.failures.pass(now, |suppressed| {
+                let cause = std::error::Error::source(error).map(display);
+                tracing::error!(target: "sessionup", %error, cause, suppressed, "store failed");
+            }),
+            Event::Missed { .. } => {}
+        }
+    }
+}
+
+/// Says whether somebody may be at work who should not, beyond an old cookie.
+const fn is_suspicious(reason: Refusal) -> bool {
+    matches!(
+        reason,
+        Refusal::Ambiguous | Refusal::Mismatch(_) | Refusal::Reused
+    )
+}
+
+/// Lets so many lines pass in a second, and counts the others.
+#[derive(Debug, Default)]
+struct Throttle(Mutex<Second>);
+
+#[derive(Debug, Default)]
+struct Second {
+    number: i64,
+    passed: u32,
+    suppressed: u64,
+}
+
+impl Throttle {
+    const LINES: u32 = 20;
+
+    fn pass(&self, now: Timestamp, write: impl FnOnce(u64)) {
+        if let Some(suppressed) = self.admit(now) {
+            write(suppressed);
+        }
+    }
+
+    /// Returns how many were suppressed since the last line, if this one may pass.
+    fn admit(&self, now: Timestamp) -> Option<u64> {
+        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = now.as_millis().div_euclid(1_000);
+        if second.number != number {
+            second.number = number;
+            second.passed = 0;
+        }
+        if second.passed == Self::LINES {
+            second.suppressed += 1;
+            return None;
+        }
+        second.passed += 1;
+        Some(std::mem::take(&mut second.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_second_are_bounded_and_the_rest_is_counted() {
+        let throttle = Throttle::default();
+        let at = |millis| throttle.admit(Timestamp::from_millis(millis));
+        let passed = (0..1_000_000).filter(|_| at(1_500).is_some()).count();
+        assert_eq!(passed, 20);
+        assert_eq!(at(1_999), None);
+        assert_eq!(at(2_000), Some(1_000_001 - 20));
+        assert_eq!(at(2_000), Some(0));
+        assert_eq!(at(1_999), Some(0), "the clock may go back");
+    }
+}

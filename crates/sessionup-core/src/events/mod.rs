@@ -1,0 +1,165 @@
+//! What happens to sessions, for whoever wants to know.
+
+mod hub;
+mod log;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub(crate) use hub::{Hub, Watch};
+pub(crate) use log::Log;
+
+use crate::feed::{Feed, Received};
+use crate::{Mismatch, Refusal, SessionId, StoreError, UserKey};
+
+/// Something that happened to sessions. Received from [`Manager::events`](crate::Manager::events).
+///
+/// Holds the user's key and the address of a request, which are personal data, and nothing of a
+/// token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A session was made.
+    Created {
+        /// Which one.
+        id: SessionId,
+        /// Whose it is.
+        user_key: UserKey,
+    },
+    /// A session gave way to the limit.
+    Evicted {
+        /// Which one.
+        id: SessionId,
+        /// Whose it was.
+        user_key: UserKey,
+    },
+    /// A request was let through although its client differs from the one that logged in.
+    Mismatched {
+        /// In what.
+        mismatch: Mismatch,
+        /// Which session.
+        id: SessionId,
+        /// The address of the request.
+        ip: Option<IpAddr>,
+    },
+    /// So many events gave way because nobody received them.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+    /// A request brought a cookie of ours and was given no session for it.
+    Rejected {
+        /// Why.
+        reason: Refusal,
+        /// The session that the token belongs to or belonged to, if that is known.
+        id: Option<SessionId>,
+        /// The address of the request.
+        ip: Option<IpAddr>,
+    },
+    /// A session has a new token.
+    Renewed {
+        /// Which one.
+        id: SessionId,
+    },
+    /// A session was revoked.
+    Revoked {
+        /// Which one.
+        id: SessionId,
+        /// By whom, or by what.
+        by: RevokedBy,
+    },
+    /// All sessions of a user were revoked, but for some that were excepted.
+    RevokedUser {
+        /// Whose.
+        user_key: UserKey,
+        /// How many there were.
+        sessions: u64,
+        /// By whom.
+        by: RevokedBy,
+    },
+    /// The store could not do its part.
+    StoreFailed {
+        /// Why.
+        error: StoreError,
+    },
+}
+
+/// By whom or by what a session was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RevokedBy {
+    /// A call that the application makes for administrators.
+    Admin,
+    /// A login that came over it.
+    Login,
+    /// Its logout.
+    Logout,
+    /// A request from another client, as [`OnMismatch::Revoke`](crate::OnMismatch::Revoke) says.
+    Mismatch,
+    /// A request with a token that was replaced, as [`OnReuse::Revoke`](crate::OnReuse::Revoke)
+    /// says.
+    Reuse,
+    /// Its user, from this or another session.
+    User,
+}
+
+impl RevokedBy {
+    /// Returns it as one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Mismatch => "mismatch",
+            Self::Reuse => "reuse",
+            Self::User => "user",
+        }
+    }
+}
+
+/// The events of a manager and of those derived from it, from the moment it was made.
+///
+/// They may be received and need not be: the latest 1,024 are kept, and
+/// [`Event::Missed`] says how many gave way. No session ever waits for a receiver. Clones take from
+/// the same events, each of which is received once; another call of
+/// [`Manager::events`](crate::Manager::events) makes a receiver that gets all of them too.
+#[derive(Clone, Debug)]
+pub struct Events {
+    feed: Arc<Feed<Event>>,
+}
+
+impl Events {
+    /// Most events that wait to be received; older ones give way.
+    pub const CAPACITY: usize = 1_024;
+
+    fn open() -> Self {
+        Self {
+            feed: Arc::new(Feed::new(Self::CAPACITY)),
+        }
+    }
+
+    /// Waits for the next event; `None` once the last of the managers is gone and all were received.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no event is lost.
+    pub async fn recv(&self) -> Option<Event> {
+        self.feed.recv().await.map(Event::from)
+    }
+
+    /// Returns the next event if there is one.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<Event> {
+        self.feed.try_recv().map(Event::from)
+    }
+}
+
+impl From<Received<Event>> for Event {
+    fn from(received: Received<Event>) -> Self {
+        match received {
+            Received::Item(event) => event,
+            Received::Missed(events) => Event::Missed { events },
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What is done to the session of a request.
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::cookie::SetCookie;
+use crate::events::{Event, RevokedBy};
+use crate::manager::{Manager, Proven};
+use crate::store::{Change, CreateOptions, Epoch, SecretChange, StoreError};
+use crate::{
+    Error, Meta, MetaChange, Record, Replaced, Session, SessionId, Timestamp, Token, UserKey,
+};
+
+/// A session and the cookie that goes out for it.
+pub(crate) struct Issued {
+    pub(crate) record: Arc<Record>,
+    pub(crate) cookie: SetCookie,
+}
+
+/// What a session is made from.
+pub(crate) struct Login {
+    pub(crate) user_key: UserKey,
+    pub(crate) meta: Meta,
+    pub(crate) client: Client,
+    pub(crate) replaces: Option<SessionId>,
+    pub(crate) begun: Epoch,
+}
+
+impl Manager {
+    /// Makes a session, ending the one it replaces in the same step.
+    pub(crate) async fn issue(&self, login: Login) -> Result<Issued, Error> {
+        /// How often a taken id is answered with another one. Even the second try is a sign of a
+        /// broken random source.
+        const ATTEMPTS: usize = 3;
+
+        let config = self.config();
+        let now = self.now();
+        let options = CreateOptions::default()
+            .replacing(login.replaces)
+            .limited(config.limit)
+            .begun(Some(login.begun));
+        let mut session = Session::new(
+            SessionId::from_bytes([0; 16]),
+            login.user_key,
+            now,
+            now.saturating_add(config.lifetime),
+        );
+        session.idle_timeout = config.idle_timeout;
+        session.client = login.client;
+        session.meta = login.meta;
+
+        for _ in 0..ATTEMPTS {
+            let token = Token::generate(now, &*self.inner.random)?;
+            let credential = token.credential();
+            session.id = credential.id;
+            let record = Record::new(session.clone(), credential.secret_hash);
+            match self.create(record.clone(), options, now).await {
+                Ok(created) => {
+                    let replaced = login.replaces.filter(|_| created.replaced);
+                    self.tell_of_login(&session, replaced, created.evicted);
+                    return Ok(self.issued(Arc::new(record), &token, now));
+                }
+                Err(StoreError::DuplicateId) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::DuplicateId.into())
+    }
+
+    fn tell_of_login(
+        &self,
+        session: &Session,
+        replaced: Option<SessionId>,
+        evicted: Vec<SessionId>,
+    ) {
+        let user_key = || session.user_key.clone();
+        self.tell(&Event::Created {
+            id: session.id,
+            user_key: user_key(),
+        });
+        if let Some(id) = replaced {
+            let by = RevokedBy::Login;
+            self.tell(&Event::Revoked { id, by });
+        }
+        for id in evicted {
+            let user_key = user_key();
+            self.tell(&Event::Evicted { id, user_key });
+        }
+    }
+
+    /// Puts a new secret in place of the present one, which is dead from then on; the id stays.
+    /// `None` if the session ended or the token no longer proves it.
+    pub(crate) async fn renew(
+        &self,
+        proven: &Proven,
+        authenticates: bool,
+    ) -> Result<Option<Issued>, Error> {
+        let id = proven.record.session.id;
+        let token = Token::renewed(id, &*self.inner.random)?;
+        let to = token.credential().secret_hash;
+        let lifetime = self.config().lifetime;
+        let change = |record: &Record, now: Timestamp| {
+            let mut change = Change::touch(now);
+            let replaced = Replaced::new(record.secret_hash, now);
+            let renew = SecretChange::new(record.secret_hash, to);
+            change.secret = Some(renew.replacing(replaced));
+            if authenticates {
+                change.authenticated_at = Some(now);
+                change.expires_at = Some(now.saturating_add(lifetime));
+            }
+            Ok::<_, Error>(change)
+        };
+        let Some(renewed) = self.edit(proven, change).await? else {
+            return Ok(None);
+        };
+        self.tell(&Event::Renewed { id });
+        Ok(Some(self.issued(renewed, &token, self.now())))
+    }
+
+    /// Changes entries of meta. `None` if the session ended or the token no longer proves it.
+    pub(crate) async fn change_meta(
+        &self,
+        proven: &Proven,
+        change: &MetaChange,
+    ) -> Result<Option<Arc<Record>>, Error> {
+        let make = |record: &Record, _| Ok(meta_of_proven(record, change.clone()));
+        self.edit(proven, make).await
+    }
+
+    /// Changes entries of meta by what they are, as if nobody else did so at the same time.
+    pub(crate) async fn change_meta_with<E: From<Error> + From<StoreError>>(
+        &self,
+        proven: &Proven,
+        mut work_out: impl FnMut(&Meta) -> Result<MetaChange, E>,
+    ) -> Result<Option<Arc<Record>>, E> {
+        let make = |record: &Record, _| {
+            let meta = &record.session.meta;
+            let mut change = meta_of_proven(record, work_out(meta)?);
+            change.meta_was = Some(meta.clone());
+            Ok(change)
+        };
+        self.edit(proven, make).await
+    }
+
+    pub(super) fn issued(&self, record: Arc<Record>, token: &Token, now: Timestamp) -> Issued {
+        let config = self.config();
+        let keep_until = config.persistent.then_some(record.session.expires_at);
+        Issued {
+            cookie: config.cookie.set(token, keep_until, now),
+            record,
+        }
+    }
+}
+
+/// A change of meta that is made only while the token that is known to be accepted is accepted:
+/// taking on another one would let a dead token renew itself.
+fn meta_of_proven(record: &Record, meta: MetaChange) -> Change {
+    let mut change = Change::meta(meta);
+    let held = record.secret_hash;
+    change.secret = Some(SecretChange::new(held, held));
+    change
+}

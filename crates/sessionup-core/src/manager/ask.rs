@@ -1,0 +1,163 @@
+//! Asking the store, with patience, and telling what happened.
+
+use std::sync::Arc;
+
+use crate::events::{Event, RevokedBy, Watch};
+use crate::manager::{Config, Manager, Proven};
+use crate::patience::Patient;
+use crate::store::{Change, CreateOptions, Created, Epoch, StoreError};
+use crate::{ListedSession, Record, Session, SessionId, Timestamp, UserKey};
+
+impl Manager {
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.inner.store.epoch_dyn()
+    }
+
+    /// Begins to watch for the end of a session.
+    pub(crate) fn watch(&self, session: &Session) -> Watch {
+        self.inner.hub.watch(session.id, session.user_key.clone())
+    }
+
+    /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
+    pub(super) fn tell(&self, event: &Event) {
+        self.inner.log.write(event, self.now());
+        self.inner.hub.publish(event);
+    }
+
+    pub(super) async fn create(
+        &self,
+        record: Record,
+        options: CreateOptions,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let create = self.inner.store.create_dyn(record, options, now);
+        let created = Patient::write(create, self.config().store_timeout).await;
+        created.inspect_err(|error| self.report(error))
+    }
+
+    /// Returns the record of a live session.
+    pub(crate) async fn fetch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        let fetch = self.inner.store.fetch_dyn(id, now);
+        let fetched = Patient::read(fetch, self.config().store_timeout).await;
+        let fetched = fetched.inspect_err(|error| self.report(error))?;
+        // The store promises both; nobody is logged in on a promise.
+        Ok(fetched.filter(|record| record.session.id == id && record.session.is_live(now)))
+    }
+
+    pub(super) async fn update(
+        &self,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        let update = self.inner.store.update_dyn(id, change, now);
+        let updated = Patient::write(update, self.config().store_timeout).await;
+        updated.inspect_err(|error| self.report(error))
+    }
+
+    pub(crate) async fn list(
+        &self,
+        user: &UserKey,
+        current: Option<SessionId>,
+    ) -> Result<Vec<ListedSession>, StoreError> {
+        let list = self.inner.store.list_dyn(user, self.now());
+        let records = Patient::read(list, self.config().store_timeout).await;
+        let records = records.inspect_err(|error| self.report(error))?;
+        Ok(records
+            .iter()
+            .map(|record| ListedSession::of(&record.session, current))
+            .collect())
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        id: SessionId,
+        owner: Option<&UserKey>,
+        by: RevokedBy,
+    ) -> Result<bool, StoreError> {
+        let delete = self.inner.store.delete_dyn(id, owner);
+        let deleted = Patient::write(delete, self.config().store_timeout).await;
+        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        if deleted {
+            self.tell(&Event::Revoked { id, by });
+        }
+        Ok(deleted)
+    }
+
+    pub(crate) async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+        by: RevokedBy,
+    ) -> Result<u64, StoreError> {
+        let delete = self.inner.store.delete_user_dyn(user, except);
+        let deleted = Patient::write(delete, self.config().store_timeout).await;
+        let sessions = deleted.inspect_err(|error| self.report(error))?;
+        self.tell(&Event::RevokedUser {
+            user_key: user.clone(),
+            sessions,
+            by,
+        });
+        Ok(sessions)
+    }
+
+    /// Changes a session in the name of a token, as long as the token is accepted.
+    ///
+    /// `make` works the change out from a record; it is asked again if another request was faster.
+    /// `None` if the session ended or the token no longer proves it.
+    pub(super) async fn edit<E: From<StoreError>>(
+        &self,
+        proven: &Proven,
+        mut make: impl FnMut(&Record, Timestamp) -> Result<Change, E>,
+    ) -> Result<Option<Arc<Record>>, E> {
+        /// How many other requests may be faster. Each of them made its change.
+        const ATTEMPTS: usize = 100;
+
+        let id = proven.record.session.id;
+        // Until when a token that was replaced is accepted may have been decided since it was read.
+        let is_current = proven.record.secret_hash == proven.hash;
+        let mut known = is_current.then(|| Arc::clone(&proven.record));
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let record = match known.take() {
+                Some(record) => Some(record),
+                None => self.fetch(id, now).await?,
+            };
+            let accepted = record.filter(|record| self.accepts(record, &proven.hash, now));
+            let Some(record) = accepted else {
+                return Ok(None);
+            };
+            let change = make(&record, now)?;
+            if let Some(changed) = self.update(id, change, now).await? {
+                return Ok(Some(changed));
+            }
+        }
+        Err(StoreError::Overloaded.into())
+    }
+
+    /// Tells of a failure. Answers that are errors only because the caller must act on them are
+    /// none.
+    fn report(&self, error: &StoreError) {
+        match error {
+            StoreError::DuplicateId
+            | StoreError::InvalidMeta(_)
+            | StoreError::LimitReached { .. }
+            | StoreError::Overtaken => {}
+            failure => self.tell(&Event::StoreFailed {
+                error: failure.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Waiting for the end of a session.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+use crate::Session;
+use crate::manager::Manager;
+
+/// How long nobody looks whether the session is live, if nothing is heard of it.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Manager {
+    /// Returns when a session has ended, or when nobody can say that it is live.
+    pub(crate) async fn ended(&self, session: &Session) {
+        let watch = self.watch(session);
+        loop {
+            watch.reset();
+            // After the watch began: what ends from here on is heard.
+            let now = self.now();
+            let Ok(Some(record)) = self.fetch(session.id, now).await else {
+                return;
+            };
+            let left = record.session.deadline().saturating_since(now);
+            let sleep = Delay::new(left.clamp(Duration::from_millis(1), PAUSE));
+            either(pin!(watch.rung()), pin!(sleep)).await;
+        }
+    }
+}
+
+/// Waits for one of two.
+async fn either<A: Future, B: Future>(mut first: Pin<&mut A>, mut second: Pin<&mut B>) {
+    std::future::poll_fn(|context: &mut Context<'_>| {
+        let is_done =
+            first.as_mut().poll(context).is_ready() || second.as_mut().poll(context).is_ready();
+        if is_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}

@@ -1,0 +1,107 @@
+//! How long a store is waited for.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+use crate::store::{StoreError, StoreFuture};
+
+/// A call of a store that is given up after a while. A call that answers at once never meets the
+/// clock.
+pub(crate) struct Patient<'a, T> {
+    call: StoreFuture<'a, T>,
+    patience: Duration,
+    is_write: bool,
+    delay: Option<Delay>,
+}
+
+impl<'a, T> Patient<'a, T> {
+    /// What is given up has changed nothing.
+    pub(crate) fn read(call: StoreFuture<'a, T>, patience: Duration) -> Self {
+        Self {
+            call,
+            patience,
+            is_write: false,
+            delay: None,
+        }
+    }
+
+    /// What is given up may happen nevertheless.
+    pub(crate) fn write(call: StoreFuture<'a, T>, patience: Duration) -> Self {
+        let call = Self::read(call, patience);
+        Self {
+            is_write: true,
+            ..call
+        }
+    }
+}
+
+impl<T> Future for Patient<'_, T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(answer) = self.call.as_mut().poll(context) {
+            return Poll::Ready(answer);
+        }
+        let (patience, is_write) = (self.patience, self.is_write);
+        let delay = self.delay.get_or_insert_with(|| Delay::new(patience));
+        Pin::new(delay).poll(context).map(|()| {
+            let gave_up = GaveUp { patience };
+            Err(if is_write {
+                StoreError::outcome_unknown(gave_up)
+            } else {
+                StoreError::unavailable(gave_up)
+            })
+        })
+    }
+}
+
+impl<T> fmt::Debug for Patient<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patient").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {patience:?}")]
+struct GaveUp {
+    patience: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn call_that_never_answers_is_given_up() {
+        let never = || -> StoreFuture<'_, ()> { Box::pin(std::future::pending()) };
+        let error = Patient::read(never(), SHORT).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        let error = Patient::write(never(), SHORT).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::OutcomeUnknown { .. }),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn answer_is_passed_on_and_starts_no_clock_if_it_is_there() {
+        let mut call = Patient::read(Box::pin(async { Ok(1) }), LONG);
+        assert_eq!((&mut call).await.unwrap(), 1);
+        assert!(call.delay.is_none());
+
+        let late = async {
+            tokio::task::yield_now().await;
+            Err::<(), _>(StoreError::Overloaded)
+        };
+        let error = Patient::write(Box::pin(late), LONG).await.unwrap_err();
+        assert!(matches!(error, StoreError::Overloaded), "{error:?}");
+    }
+}

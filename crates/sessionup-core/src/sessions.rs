@@ -11,13 +11,12 @@ use serde::Serialize;
 
 use crate::cookie::{self, Found, SetCookie};
 use crate::events::RevokedBy;
-use crate::manager::{
-    Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven, Refusal,
-};
+use crate::manager::{Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven};
 use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
 use crate::{
-    Error, ListedSession, Meta, MetaChange, Record, Session, SessionId, StoreError, UserKey,
+    Error, ListedSession, Meta, MetaChange, Record, Refusal, Session, SessionId, StoreError,
+    UserKey,
 };
 
 /// The handle of one request: who is logged in, and every action a handler may take.

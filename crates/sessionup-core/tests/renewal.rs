@@ -62,7 +62,7 @@ impl Case {
     async fn renewed(&self, cookie: &SetCookie) -> SetCookie {
         let (outcome, renewed) = self.visit(cookie).await;
         assert_eq!(outcome, Ok(()));
-        renewed.expect("it is time for a new token")
+        renewed.unwrap()
     }
 
     fn told(&self) -> Vec<Event> {

@@ -155,11 +155,11 @@ impl Events {
     }
 }
 
-impl From<Received<Event>> for Event {
-    fn from(received: Received<Event>) -> Self {
+impl From<Received<Self>> for Event {
+    fn from(received: Received<Self>) -> Self {
         match received {
             Received::Item(event) => event,
-            Received::Missed(events) => Event::Missed { events },
+            Received::Missed(events) => Self::Missed { events },
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::client::Mismatch;
 use crate::cookie::SetCookie;
 use crate::events::{Event, RevokedBy};
-use crate::manager::{LazyClient, Manager, OnMismatch, OnReuse, Presented, Refusal};
+use crate::manager::{LazyClient, Manager, OnMismatch, OnReuse, Presented};
 use crate::proof::{Proof, TokenChange, prove, token_change};
 use crate::store::{Change, SecretChange, StoreError};
-use crate::{Record, Replaced, SecretHash, SessionId, Timestamp, Token, lifetime};
+use crate::{Record, Refusal, Replaced, SecretHash, SessionId, Timestamp, Token, lifetime};
 
 /// What became of what a request presented.
 #[derive(Clone, Debug)]

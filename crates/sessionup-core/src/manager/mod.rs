@@ -20,7 +20,6 @@ pub(crate) use load::{Loaded, Proven};
 pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
-use crate::client::Mismatch;
 use crate::events::{Events, Hub, Log, RevokedBy};
 use crate::store::{DynStore, Store};
 use crate::user_key::IntoUserKey;
@@ -175,52 +174,5 @@ impl fmt::Debug for Manager {
             .field("store", &self.inner.store)
             .field("config", &self.inner.config)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a request has no session. For logs and metrics; clients are told nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It has no cookie of ours.
-    Absent,
-    /// It has our cookie more than once with different values.
-    Ambiguous,
-    /// The session was ended by this request.
-    Ended,
-    /// No live session has this token, and by its age it must have expired. A guess: anybody can
-    /// make up a token of any age.
-    Expired,
-    /// The cookie's value is no token.
-    Malformed,
-    /// Address or agent differ from those that logged in.
-    Mismatch(Mismatch),
-    /// The token was replaced by a renewal a moment ago. A request that was under way then.
-    Replaced,
-    /// The token was replaced by a renewal a while ago: somebody has it who should not. See
-    /// [`OnReuse`].
-    Reused,
-    /// It has more cookies than are looked at.
-    TooLarge,
-    /// No live session has this token.
-    Unknown,
-}
-
-impl Refusal {
-    /// Returns the reason as one word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Ambiguous => "ambiguous",
-            Self::Ended => "ended",
-            Self::Expired => "expired",
-            Self::Malformed => "malformed",
-            Self::Mismatch(_) => "mismatch",
-            Self::Replaced => "replaced",
-            Self::Reused => "reused",
-            Self::TooLarge => "too-large",
-            Self::Unknown => "unknown",
-        }
     }
 }

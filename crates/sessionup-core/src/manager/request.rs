@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use crate::client::{Capture, Client};
-use crate::manager::Refusal;
-use crate::{Agent, Credential, Token};
+use crate::{Agent, Credential, Refusal, Token};
 
 /// Who sent a request, as the connection tells.
 #[derive(Clone, Copy, Debug, Default)]

@@ -368,7 +368,8 @@ mod tests {
         let at = Timestamp::from_millis(1);
         assert_eq!(Change::touch(at).as_touch(), Some(at));
         assert_eq!(Change::default().as_touch(), None);
-        let more: [(&str, fn(&mut Change)); 6] = [
+        type Add = fn(&mut Change);
+        let more: [(&str, Add); 6] = [
             ("authenticated", |c| {
                 c.authenticated_at = Some(Timestamp::MIN)
             }),
@@ -394,8 +395,10 @@ mod tests {
         let replaced = Replaced::new(hash(1), Timestamp::from_millis(7));
         let renew = |from, to| SecretChange::new(hash(from), hash(to));
         let apply = |record: &Record, secret| {
-            let mut change = Change::default();
-            change.secret = Some(secret);
+            let change = Change {
+                secret: Some(secret),
+                ..Change::default()
+            };
             change.apply(record).unwrap().unwrap()
         };
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::SessionLimit;
+use crate::agent::AgentParser;
 use crate::client::Capture;
 use crate::cookie::{CookieConfig, CookieError, CookieOptions};
+use crate::{SessionLimit, TrustedProxies};
 
 /// What happens when a request differs from the login in address or agent.
 ///
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     /// `None`: an interval that suits the idle timeout.
     pub(crate) touch_interval: Option<Duration>,
     pub(crate) capture: Capture,
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
+    pub(crate) agent_parser: AgentParser,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
@@ -47,6 +50,8 @@ impl Default for Options {
             idle_timeout: None,
             touch_interval: None,
             capture: Capture::ALL,
+            trusted_proxies: None,
+            agent_parser: AgentParser::default(),
             on_mismatch: OnMismatch::default(),
             limit: None,
             accept_imported: false,
@@ -63,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) touch_interval: Duration,
     pub(crate) capture: Capture,
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
+    pub(crate) agent_parser: AgentParser,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
@@ -79,6 +86,8 @@ impl Options {
             idle_timeout,
             touch_interval,
             capture,
+            trusted_proxies,
+            agent_parser,
             on_mismatch,
             limit,
             accept_imported,
@@ -118,6 +127,8 @@ impl Options {
             idle_timeout,
             touch_interval: touch_interval.unwrap_or(suitable),
             capture: *capture,
+            trusted_proxies: trusted_proxies.clone(),
+            agent_parser: agent_parser.clone(),
             on_mismatch: *on_mismatch,
             limit: *limit,
             accept_imported: *accept_imported,

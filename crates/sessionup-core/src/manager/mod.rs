@@ -19,7 +19,7 @@ use crate::store::{Change, CreateOptions, DynStore, Store, StoreError};
 use crate::user_key::IntoUserKey;
 use crate::{
     Clock, Error, ListedSession, Meta, Random, Record, Session, SessionId, Timestamp, Token,
-    UserKey, lifetime,
+    TrustedProxies, UserKey, lifetime,
 };
 
 /// The rules of sessions over a store.
@@ -83,6 +83,13 @@ impl Manager {
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         &self.config().cookie.name
+    }
+
+    /// Returns the proxies whose header tells the client's address, for whoever writes a middleware;
+    /// `None` if no header is to be read.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Option<&TrustedProxies> {
+        self.config().trusted_proxies.as_ref()
     }
 
     /// Says whether both are handles on the same manager.

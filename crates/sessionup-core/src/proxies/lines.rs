@@ -1,13 +1,12 @@
 //! Taking the lines of a list header apart, from the right, within bounds.
 
-use super::{ForwardingHeader, TrustedProxies};
+use super::TrustedProxies;
 
 /// The elements of a list that is spread over lines.
 ///
 /// From the right, because that is where proxies write. What a client wrote further left, an open
 /// quote say, has no say in where their elements begin.
 pub(super) struct Elements<'a, L> {
-    has_quotes: bool,
     lines: L,
     /// What remains of the line that was begun.
     rest: Option<&'a [u8]>,
@@ -20,9 +19,8 @@ pub(super) struct Elements<'a, L> {
 pub(super) struct Unreadable;
 
 impl<'a, L: DoubleEndedIterator<Item = &'a [u8]>> Elements<'a, L> {
-    pub(super) fn new(header: ForwardingHeader, lines: L) -> Self {
+    pub(super) const fn new(lines: L) -> Self {
         Self {
-            has_quotes: header == ForwardingHeader::Forwarded,
             lines,
             rest: None,
             bytes_left: TrustedProxies::MAX_BYTES,
@@ -39,7 +37,7 @@ impl<'a, L: DoubleEndedIterator<Item = &'a [u8]>> Elements<'a, L> {
 
         let hidden_bytes = line.len().saturating_sub(self.bytes_left);
         let (hidden, visible) = line.split_at_checked(hidden_bytes).ok_or(Unreadable)?;
-        let start = match self.last_comma(visible)? {
+        let start = match last_comma(visible)? {
             Some(comma) => {
                 self.rest = line.get(..hidden_bytes.saturating_add(comma));
                 comma.saturating_add(1)
@@ -54,24 +52,26 @@ impl<'a, L: DoubleEndedIterator<Item = &'a [u8]>> Elements<'a, L> {
             .saturating_sub(element.len().saturating_add(1));
         Ok(Some(element))
     }
+}
 
-    fn last_comma(&self, text: &[u8]) -> Result<Option<usize>, Unreadable> {
-        let mut in_quotes = false;
-        for (at, byte) in text.iter().enumerate().rev() {
-            match byte {
-                b'"' if self.has_quotes => {
-                    let is_escaped = ends_escaping(text.get(..at).unwrap_or_default());
-                    if is_escaped && !in_quotes {
-                        return Err(Unreadable);
-                    }
-                    in_quotes ^= !is_escaped;
+/// Finds the last comma that is not in quotes. `X-Forwarded-For` has no quotes, but an element with
+/// one is no address either way.
+fn last_comma(text: &[u8]) -> Result<Option<usize>, Unreadable> {
+    let mut in_quotes = false;
+    for (at, byte) in text.iter().enumerate().rev() {
+        match byte {
+            b'"' => {
+                let is_escaped = ends_escaping(text.get(..at).unwrap_or_default());
+                if is_escaped && !in_quotes {
+                    return Err(Unreadable);
                 }
-                b',' if !in_quotes => return Ok(Some(at)),
-                _ => {}
+                in_quotes ^= !is_escaped;
             }
+            b',' if !in_quotes => return Ok(Some(at)),
+            _ => {}
         }
-        if in_quotes { Err(Unreadable) } else { Ok(None) }
     }
+    if in_quotes { Err(Unreadable) } else { Ok(None) }
 }
 
 /// Whether what follows this text is escaped by its last backslash.

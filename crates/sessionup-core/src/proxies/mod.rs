@@ -174,7 +174,7 @@ impl TrustedProxies {
         if !self.trusts_peer(peer) {
             return peer;
         }
-        let mut elements = Elements::new(self.header, lines.into_iter());
+        let mut elements = Elements::new(lines.into_iter());
         let mut reached = peer;
         let mut hops = 0;
         while let Some(element) = elements.next_back().ok()? {

@@ -48,7 +48,8 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// Takes a value out of its quotes, if it is in quotes.
+/// Takes a value out of its quotes, if it is in quotes. Another quote inside stays, and is part of no
+/// address.
 fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(quoted) = value.strip_prefix(b"\"") else {
         return Some(Cow::Borrowed(value));
@@ -57,11 +58,10 @@ fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut plain = Vec::with_capacity(quoted.len());
     let mut bytes = quoted.iter();
     while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => plain.push(*bytes.next()?),
-            b'"' => return None,
-            _ => plain.push(*byte),
-        }
+        plain.push(match byte {
+            b'\\' => *bytes.next()?,
+            _ => *byte,
+        });
     }
     Some(Cow::Owned(plain))
 }

@@ -13,7 +13,7 @@ use ua_parser::{Regexes, os, user_agent};
 /// It knows more browsers than [`Agent::parse`], and systems by other names (`Mac OS X` for
 /// `macOS`), so with [`validate`](sessionup_core::ManagerBuilder::validate) on, sessions from before
 /// do not fit. The kind of device is that of [`Agent::parse`], and so is the rule that a system has
-/// no version. Building one takes a tenth of a second and some 10 MiB; a header then takes
+/// no version. Building one takes some tenths of a second and 10 MiB or more; a header then takes
 /// microseconds, however it is made, since these regular expressions do not backtrack.
 ///
 /// The file is not part of this crate. Take it from a release, and renew it now and then.

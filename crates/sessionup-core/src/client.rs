@@ -1,6 +1,6 @@
 //! Who sent a request, as far as the request tells.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Agent;
 
@@ -26,11 +26,13 @@ impl Client {
 
     /// Compares the client of a request with the one that logged in.
     ///
-    /// Only what is in `captured` is compared. A missing address is a mismatch, on either side; of
-    /// the agent the names of system and browser count, not the version, which changes by itself.
+    /// Only what is in `captured` is compared, of addresses only their networks if it truncates them.
+    /// A missing address is a mismatch, on either side; of the agent the names of system and browser
+    /// count, not the version, which changes by itself.
     #[must_use]
     pub fn mismatch(&self, request: &Self, captured: Capture) -> Option<Mismatch> {
-        if captured.ip && (self.ip.is_none() || self.ip != request.ip) {
+        let (login, now) = (captured.ip_of(self.ip), captured.ip_of(request.ip));
+        if captured.ip && (login.is_none() || login != now) {
             return Some(Mismatch::Ip);
         }
         let same_agent =
@@ -47,16 +49,37 @@ pub struct Capture {
     pub ip: bool,
     /// The agent.
     pub agent: bool,
+    /// Whether only the network of an address is kept.
+    pub truncate_ip: bool,
 }
 
 impl Capture {
-    /// Address and agent.
+    /// Address and agent, whole.
     pub const ALL: Self = Self::new(true, true);
 
     /// Chooses what to look at.
     #[must_use]
     pub const fn new(ip: bool, agent: bool) -> Self {
-        Self { ip, agent }
+        Self {
+            ip,
+            agent,
+            truncate_ip: false,
+        }
+    }
+
+    /// Returns what is kept of an address: nothing, all of it, or its network, that is the first 24
+    /// bits of IPv4 and the first 48 of IPv6.
+    #[must_use]
+    pub fn ip_of(self, ip: Option<IpAddr>) -> Option<IpAddr> {
+        let ip = ip.filter(|_| self.ip)?.to_canonical();
+        Some(if self.truncate_ip { network_of(ip) } else { ip })
+    }
+}
+
+fn network_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => (ip & Ipv4Addr::new(255, 255, 255, 0)).into(),
+        IpAddr::V6(ip) => (ip & Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0, 0, 0, 0, 0)).into(),
     }
 }
 
@@ -161,6 +184,78 @@ mod tests {
         ];
         for (name, login, request, captured, expected) in cases {
             assert_eq!(login.mismatch(&request, captured), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_address() {
+        let whole = Capture::ALL;
+        let network = Capture {
+            truncate_ip: true,
+            ..whole
+        };
+        let nothing = Capture {
+            ip: false,
+            ..network
+        };
+        let cases = [
+            ("whole", whole, "192.0.2.129", "192.0.2.129"),
+            ("whole v4 in v6", whole, "::ffff:192.0.2.129", "192.0.2.129"),
+            ("/24", network, "192.0.2.129", "192.0.2.0"),
+            ("/24 as it is", network, "192.0.2.0", "192.0.2.0"),
+            (
+                "/24 of v4 in v6",
+                network,
+                "::ffff:192.0.2.129",
+                "192.0.2.0",
+            ),
+            (
+                "/24 of the last",
+                network,
+                "255.255.255.255",
+                "255.255.255.0",
+            ),
+            ("/48", network, "2001:db8:ffff:ffff::1", "2001:db8:ffff::"),
+            ("/48 of the loopback", network, "::1", "::"),
+            ("none", network, "", ""),
+            ("nothing", nothing, "192.0.2.129", ""),
+        ];
+        for (name, capture, ip, kept) in cases {
+            let kept = kept.parse::<IpAddr>().ok();
+            assert_eq!(capture.ip_of(ip.parse().ok()), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn networks_are_compared_where_networks_are_kept() {
+        let network = Capture {
+            truncate_ip: true,
+            ..Capture::ALL
+        };
+        let cases = [
+            ("same network", "192.0.2.0", "192.0.2.0", None),
+            ("whole address from before", "192.0.2.7", "192.0.2.0", None),
+            (
+                "other network",
+                "192.0.2.0",
+                "192.0.3.0",
+                Some(Mismatch::Ip),
+            ),
+            ("same /48", "2001:db8:1:2::3", "2001:db8:1::", None),
+            (
+                "other /48",
+                "2001:db8:1::",
+                "2001:db8:2::",
+                Some(Mismatch::Ip),
+            ),
+            ("none at login", "", "192.0.2.0", Some(Mismatch::Ip)),
+            ("none now", "192.0.2.0", "", Some(Mismatch::Ip)),
+            ("none both times", "", "", Some(Mismatch::Ip)),
+        ];
+        for (name, login, request, expected) in cases {
+            let client = |ip: &str| Client::new(ip.parse().ok(), Agent::default());
+            let mismatch = client(login).mismatch(&client(request), network);
+            assert_eq!(mismatch, expected, "{name}");
         }
     }
 

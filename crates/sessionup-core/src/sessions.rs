@@ -70,7 +70,7 @@ impl Manager {
             visit: Arc::new(Visit {
                 manager: self.clone(),
                 presented,
-                client: LazyClient::new(peer, config.capture),
+                client: LazyClient::new(peer, config),
                 state: Mutex::new(State {
                     loaded: None,
                     cookie: None,

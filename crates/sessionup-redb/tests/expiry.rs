@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTable};
-use sessionup_core::{Change, CreateOptions, ManualClock, Record, SecretHash, Store, StoreError};
+use sessionup_core::{
+    Agent, Change, Client, CreateOptions, ManualClock, Record, SecretHash, Store, StoreError,
+};
 use sessionup_redb::RedbStore;
 use support::{
-    At, BY_EXPIRY, Disk, Fault, assert_whole, at, builder, create, id, is_there, session,
+    At, BY_EXPIRY, BY_USER, Disk, Fault, SESSIONS, assert_whole, at, builder, create, id, is_there,
+    session,
 };
 
 /// Milliseconds of a step.
@@ -47,6 +50,21 @@ impl Filing {
         let by_expiry = transaction.open_table(BY_EXPIRY).unwrap();
         let entries = ReadableTable::iter(&by_expiry).unwrap();
         entries.map(|entry| entry.unwrap().0.value().0).collect()
+    }
+
+    /// The bytes of all sessions and of the names of their users.
+    fn rows(&self) -> Vec<u8> {
+        let transaction = self.database.begin_read().unwrap();
+        let sessions = transaction.open_table(SESSIONS).unwrap();
+        let by_user = transaction.open_table(BY_USER).unwrap();
+        let mut rows = Vec::new();
+        for entry in ReadableTable::iter(&sessions).unwrap() {
+            rows.extend_from_slice(entry.unwrap().1.value());
+        }
+        for entry in ReadableTable::iter(&by_user).unwrap() {
+            rows.extend_from_slice(entry.unwrap().0.value().0);
+        }
+        rows
     }
 
     async fn expire_at(&self, number: u64, millis: i64) {
@@ -139,6 +157,27 @@ async fn bound_is_kept_and_what_remains_is_told() {
     assert_eq!(filing.prune(end, 3).await, (3, false));
     assert_eq!(filing.prune(end, 0).await, (0, false));
     assert_eq!(filing.steps(), [0_i64; 0]);
+}
+
+#[tokio::test]
+async fn address_and_agent_go_with_the_session() {
+    let filing = Filing::new();
+    let mut session = session(1, "ann");
+    session.client = Client::new("192.0.2.1".parse().ok(), Agent::new("Plan 9", "Mothra"));
+    let record = Record::new(session, SecretHash::from_bytes([0; 32]));
+    let created = filing.store.create(record, CreateOptions::default(), at(0));
+    created.await.unwrap();
+    let (ip, os, browser) = (&[192, 0, 2, 1], b"Plan 9", b"Mothra");
+
+    let rows = filing.rows();
+    for part in [ip.as_slice(), os, browser] {
+        assert!(rows.windows(part.len()).any(|found| found == part));
+    }
+    assert_eq!(filing.prune(100 * STEP, 100).await, (1, false));
+    let rows = filing.rows();
+    for part in [ip.as_slice(), os, browser, b"ann"] {
+        assert!(!rows.windows(part.len()).any(|found| found == part));
+    }
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@
 //! |---|---|---|
 //! | `axum` | extractors, `IntoResponse` of errors, the peer's address from `ConnectInfo` | yes |
 //! | `test-util` | `ManualClock`, a clock that tests set by hand | no |
+//! | `ua-parser` | `UaParser`, agents by the regular expressions of uap-core | no |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
@@ -48,6 +49,8 @@ pub mod extract;
 mod http_error;
 pub mod layer;
 mod sessions;
+#[cfg(feature = "ua-parser")]
+mod ua_parser;
 
 pub use http_error::HttpError;
 #[doc(inline)]
@@ -55,6 +58,8 @@ pub use layer::{AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SessionLaye
 pub use sessions::{CurrentSession, Sessions};
 #[doc(no_inline)]
 pub use sessionup_core::*;
+#[cfg(feature = "ua-parser")]
+pub use ua_parser::{UaParser, UaParserError};
 
 /// Compiles and runs the example of the README.
 #[cfg(doctest)]

@@ -4,6 +4,7 @@
 //! "your devices" page, and it proves nothing: never decide about access by it.
 
 mod header;
+mod parser;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::header::Header;
+pub(crate) use self::parser::AgentParser;
 
 /// What kind of device a request came from.
 ///
@@ -147,6 +149,10 @@ impl fmt::Display for Agent {
 impl Agent {
     /// How much of a header is looked at, in bytes. Browsers send 80 to 200.
     pub const MAX_HEADER_BYTES: usize = 512;
+
+    /// How long the names of system and browser are that a parser of the
+    /// [application's](crate::ManagerBuilder::agent_parser) may give, in bytes; the rest is cut off.
+    pub const MAX_NAME_BYTES: usize = 64;
 
     /// Parses a User-Agent header as it came from the client.
     ///

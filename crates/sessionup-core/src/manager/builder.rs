@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::Capture;
+use crate::agent::AgentParser;
 use crate::cookie::SameSite;
 use crate::events::{Hub, Log};
 use crate::manager::config::Options;
 use crate::manager::{ConfigError, Inner, Manager, OnMismatch, OnReuse};
 use crate::store::{DynStore, SessionLimit};
-use crate::{Clock, OsRandom, Random, SystemClock};
+use crate::{Agent, Clock, OsRandom, Random, SystemClock, TrustedProxies};
 
 /// Builds a [`Manager`]. Everything has a default; what contradicts itself is an error of
 /// [`build`](ManagerBuilder::build), never of a request.
@@ -201,15 +201,87 @@ impl ManagerBuilder {
 
     /// Chooses whether the address of a login is kept. Defaults to `true`.
     pub fn with_ip(mut self, with_ip: bool) -> Self {
-        let agent = self.options.capture.agent;
-        self.options.capture = Capture::new(with_ip, agent);
+        self.options.capture.ip = with_ip;
+        self
+    }
+
+    /// Keeps of an address only its network: the first 24 bits of IPv4, the first 48 of IPv6. Off
+    /// by default: all of it.
+    ///
+    /// A network tells less of a person and still labels a device (ASVS 5.0 14.2.7).
+    /// [`validate`](Self::validate) then compares networks, also with sessions that hold a whole
+    /// address from before. A session that holds a network fits no whole address, should this be
+    /// taken back.
+    ///
+    /// ```
+    /// # use sessionup_core::{Manager, MemoryStore};
+    /// let manager = Manager::builder(MemoryStore::new()).truncate_ip().build()?;
+    /// # Ok::<(), sessionup_core::ConfigError>(())
+    /// ```
+    pub fn truncate_ip(mut self) -> Self {
+        self.options.capture.truncate_ip = true;
+        self
+    }
+
+    /// Takes clients' addresses from a header that proxies write. Unset by default: the address is
+    /// that of the socket's other end, and no header is read.
+    ///
+    /// Without it, behind a proxy, every session has the proxy's address. Trust the proxies and nobody
+    /// else: whoever is trusted can claim any address (ASVS 5.0 4.1.3). [`TrustedProxies`] has the
+    /// rules, and [`TrustedProxies::client_ip`] what comes out when something is missing.
+    ///
+    /// Behind nginx on the same host, which has
+    /// `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`:
+    ///
+    /// ```
+    /// use sessionup_core::{Manager, MemoryStore, TrustedProxies};
+    ///
+    /// let nginx = TrustedProxies::networks(["127.0.0.1", "::1"])?;
+    /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(nginx).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Behind two hops whose addresses change, such as a content delivery network and a load
+    /// balancer, where nothing but the balancer can connect:
+    ///
+    /// ```
+    /// # use sessionup_core::{Manager, MemoryStore, TrustedProxies};
+    /// let proxies = TrustedProxies::hops(2)?;
+    /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(proxies).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.options.trusted_proxies = Some(proxies);
         self
     }
 
     /// Chooses whether system and browser of a login are kept. Defaults to `true`.
     pub fn with_agent(mut self, with_agent: bool) -> Self {
-        let ip = self.options.capture.ip;
-        self.options.capture = Capture::new(ip, with_agent);
+        self.options.capture.agent = with_agent;
+        self
+    }
+
+    /// Reads `User-Agent` headers in another way. Defaults to [`Agent::parse`].
+    ///
+    /// The parser is given what the client sent, up to [`Agent::MAX_HEADER_BYTES`], which may end
+    /// within a character or be no text at all. It runs when the client of a request is first asked
+    /// for, in the request's own task: it must be quick and must not panic. A request without the
+    /// header has no agent, and the parser is not asked. Names that it returns are cut to
+    /// [`Agent::MAX_NAME_BYTES`]; unlike those of the default they may hold what the client wrote.
+    ///
+    /// ```
+    /// use sessionup_core::{Agent, Manager, MemoryStore};
+    ///
+    /// let manager = Manager::builder(MemoryStore::new())
+    ///     .agent_parser(|header| match header.strip_prefix(b"OurApp/") {
+    ///         Some(_) => Agent::new("", "Our app"),
+    ///         None => Agent::parse(header),
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), sessionup_core::ConfigError>(())
+    /// ```
+    pub fn agent_parser(mut self, parser: impl Fn(&[u8]) -> Agent + Send + Sync + 'static) -> Self {
+        self.options.agent_parser = AgentParser::new(parser);
         self
     }
 

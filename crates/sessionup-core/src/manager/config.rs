@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::SessionLimit;
+use crate::agent::AgentParser;
 use crate::client::Capture;
 use crate::cookie::{CookieConfig, CookieError, CookieOptions};
+use crate::{SessionLimit, TrustedProxies};
 
 /// What happens when a request differs from the login in address or agent.
 ///
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) on_reuse: OnReuse,
     pub(crate) store_timeout: Duration,
     pub(crate) capture: Capture,
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
+    pub(crate) agent_parser: AgentParser,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
@@ -69,6 +72,8 @@ impl Default for Options {
             on_reuse: OnReuse::default(),
             store_timeout: Duration::from_secs(2),
             capture: Capture::ALL,
+            trusted_proxies: None,
+            agent_parser: AgentParser::default(),
             on_mismatch: OnMismatch::default(),
             limit: None,
             accept_imported: false,
@@ -89,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) on_reuse: OnReuse,
     pub(crate) store_timeout: Duration,
     pub(crate) capture: Capture,
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
+    pub(crate) agent_parser: AgentParser,
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
@@ -109,6 +116,8 @@ impl Options {
             on_reuse,
             store_timeout,
             capture,
+            trusted_proxies,
+            agent_parser,
             on_mismatch,
             limit,
             accept_imported,
@@ -159,6 +168,8 @@ impl Options {
             on_reuse: *on_reuse,
             store_timeout,
             capture: *capture,
+            trusted_proxies: trusted_proxies.clone(),
+            agent_parser: agent_parser.clone(),
             on_mismatch: *on_mismatch,
             limit: *limit,
             accept_imported: *accept_imported,

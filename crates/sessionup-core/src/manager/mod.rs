@@ -23,7 +23,7 @@ pub(crate) use request::{LazyClient, Presented};
 use crate::events::{Events, Hub, Log, RevokedBy};
 use crate::store::{DynStore, Store};
 use crate::user_key::IntoUserKey;
-use crate::{Clock, Error, ListedSession, Random, Session, SessionId};
+use crate::{Clock, Error, ListedSession, Random, Session, SessionId, TrustedProxies};
 
 /// The rules of sessions over a store.
 ///
@@ -89,6 +89,13 @@ impl Manager {
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         &self.config().cookie.name
+    }
+
+    /// Returns the proxies whose header tells the client's address, for whoever writes a middleware;
+    /// `None` if no header is to be read.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Option<&TrustedProxies> {
+        self.config().trusted_proxies.as_ref()
     }
 
     /// Says whether both are handles on the same manager.

@@ -3,14 +3,18 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use crate::client::{Capture, Client};
+use crate::agent::AgentParser;
+use crate::client::Client;
+use crate::manager::Config;
 use crate::{Agent, Credential, Refusal, Token};
 
-/// Who sent a request, as the connection tells.
+/// Who sent a request, as the connection and trusted proxies tell.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Peer<'a> {
-    /// The address of the socket's other end.
+    /// The address of the socket's other end, or what
+    /// [`TrustedProxies::client_ip`](crate::TrustedProxies::client_ip) makes of it if there are
+    /// [trusted proxies](crate::Manager::trusted_proxies).
     pub ip: Option<IpAddr>,
     /// The value of the `User-Agent` field; may be anything.
     pub user_agent: Option<&'a [u8]>,
@@ -29,20 +33,23 @@ impl<'a> Peer<'a> {
 pub(crate) struct LazyClient {
     ip: Option<IpAddr>,
     user_agent: Box<[u8]>,
+    agent_parser: AgentParser,
     client: OnceLock<Client>,
 }
 
 impl LazyClient {
     /// Keeps of a peer what is captured, within the bound of the parser.
-    pub(crate) fn new(peer: Peer<'_>, capture: Capture) -> Self {
+    pub(crate) fn new(peer: Peer<'_>, config: &Config) -> Self {
+        let capture = config.capture;
         let user_agent = peer
             .user_agent
             .filter(|_| capture.agent)
             .unwrap_or_default();
         let bounded = user_agent.get(..Agent::MAX_HEADER_BYTES);
         Self {
-            ip: peer.ip.filter(|_| capture.ip),
+            ip: capture.ip_of(peer.ip),
             user_agent: bounded.unwrap_or(user_agent).into(),
+            agent_parser: config.agent_parser.clone(),
             client: OnceLock::new(),
         }
     }
@@ -54,7 +61,7 @@ impl LazyClient {
 
     pub(crate) fn get(&self) -> &Client {
         self.client
-            .get_or_init(|| Client::new(self.ip, Agent::parse(&self.user_agent)))
+            .get_or_init(|| Client::new(self.ip, self.agent_parser.parse(&self.user_agent)))
     }
 }
 

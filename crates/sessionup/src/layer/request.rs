@@ -52,7 +52,7 @@ impl Visit {
         }
         hide_cookies(request.headers_mut());
         let peer = Peer::new(
-            peer_ip(request.extensions()),
+            client_ip(manager, request),
             request
                 .headers()
                 .get(USER_AGENT)
@@ -84,6 +84,16 @@ fn hide_cookies(headers: &mut HeaderMap) {
             cookie.set_sensitive(true);
         }
     }
+}
+
+/// The client's address: the peer's, or what trusted proxies tell. Without them no header is read.
+fn client_ip<B>(manager: &Manager, request: &Request<B>) -> Option<IpAddr> {
+    let peer = peer_ip(request.extensions());
+    let Some(proxies) = manager.trusted_proxies() else {
+        return peer;
+    };
+    let lines = request.headers().get_all(proxies.header_name());
+    proxies.client_ip(peer, lines.iter().map(|line| line.as_bytes()))
 }
 
 fn peer_ip(extensions: &http::Extensions) -> Option<IpAddr> {

@@ -10,10 +10,9 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use sessionup::{Manager, SessionLayers};
+use sessionup::{Manager, SameOriginLayer, SessionLayers};
 
 use crate::accounts::Accounts;
-use crate::cross_site;
 use crate::pages::error::{self, PageError};
 use crate::pages::{assets, devices, home, login, password, register};
 use crate::passwords::{Password, PasswordHash, Passwords};
@@ -76,7 +75,7 @@ pub fn app(state: AppState) -> Router {
         .route("/style.css", get(assets::style))
         .fallback(async || PageError::NotFound)
         .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
-        .layer(from_fn(cross_site::refuse))
+        .layer(SameOriginLayer::new().reject(error::reject))
         .layer(from_fn(read_form))
         .layer(from_fn(finish))
         .with_state(state)

@@ -12,7 +12,6 @@
 pub mod accounts;
 pub mod app;
 pub mod args;
-pub mod cross_site;
 pub mod database;
 mod pages;
 pub mod passwords;

@@ -43,15 +43,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod clear_site_data;
 #[cfg(feature = "axum")]
 pub mod extract;
 mod http_error;
 pub mod layer;
 mod sessions;
 
+pub use clear_site_data::ClearSiteData;
 pub use http_error::HttpError;
 #[doc(inline)]
-pub use layer::{AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SessionLayers};
+pub use layer::{
+    AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SameOriginLayer, SessionLayers,
+};
 pub use sessions::{CurrentSession, Sessions};
 #[doc(no_inline)]
 pub use sessionup_core::*;

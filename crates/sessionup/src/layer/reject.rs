@@ -4,10 +4,12 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode, request::Parts};
 use sessionup_core::{Error, Refusal};
 
-/// Why [`auth`](crate::SessionLayers::auth) did not let a request through.
+/// Why a layer did not let a request through.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// Another site made a browser send it. Only from [`SameOriginLayer`](crate::SameOriginLayer).
+    CrossSite,
     /// It has no live session. Why is for logs; telling the client helps only who guesses.
     Unauthenticated(Refusal),
     /// Whether it has a session could not be told.
@@ -15,10 +17,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Returns 401 or 503.
+    /// Returns 401, 403 or 503.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -27,7 +30,10 @@ impl Rejection {
     /// Makes the response of [`DefaultReject`], for what a `reject` of your own leaves to it.
     #[must_use]
     pub fn to_response<B: From<&'static str>>(&self) -> Response<B> {
-        json_error(self.status())
+        match self {
+            Self::CrossSite => json_text(self.status(), r#"{"error":"cross-site request"}"#),
+            Self::Unauthenticated(_) | Self::Unavailable(_) => json_error(self.status()),
+        }
     }
 }
 
@@ -53,8 +59,8 @@ where
     }
 }
 
-/// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, or 503
-/// `{"error":"service unavailable"}` with `Retry-After: 1`.
+/// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, 403
+/// `{"error":"cross-site request"}`, or 503 `{"error":"service unavailable"}` with `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct DefaultReject;
@@ -73,6 +79,14 @@ pub(crate) fn json_error<B: From<&'static str>>(status: StatusCode) -> Response<
         StatusCode::UNAUTHORIZED => r#"{"error":"unauthorized"}"#,
         _ => r#"{"error":"internal server error"}"#,
     };
+    json_text(status, text)
+}
+
+/// Makes a response of JSON that is written out already.
+pub(crate) fn json_text<B: From<&'static str>>(
+    status: StatusCode,
+    text: &'static str,
+) -> Response<B> {
     let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

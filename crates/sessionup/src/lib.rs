@@ -39,11 +39,15 @@
 //! | Feature | Description | Default |
 //! |---|---|---|
 //! | `axum` | extractors, `IntoResponse` of errors, the peer's address from `ConnectInfo` | yes |
+//! | `endpoints` | [routers to mount](endpoints): list, revoke and log out, for users and administrators | no |
+//! | `openapi` | the OpenAPI description of these routers | no |
 //! | `test-util` | `ManualClock`, a clock that tests set by hand | no |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 mod clear_site_data;
+#[cfg(feature = "endpoints")]
+pub mod endpoints;
 #[cfg(feature = "axum")]
 pub mod extract;
 mod http_error;

@@ -40,6 +40,8 @@ mod service;
 pub use future::{AuthFuture, PublicFuture};
 pub use layer::{AuthLayer, PublicLayer, SessionLayers};
 pub(crate) use reject::json_error;
+#[cfg(feature = "endpoints")]
+pub(crate) use reject::json_text;
 pub use reject::{DefaultReject, Reject, Rejection};
 pub use request::PeerAddr;
 pub use same_origin::{InvalidOrigin, SameOrigin, SameOriginLayer};

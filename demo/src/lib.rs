@@ -10,6 +10,7 @@
 )]
 
 pub mod accounts;
+mod api;
 pub mod app;
 pub mod args;
 pub mod database;

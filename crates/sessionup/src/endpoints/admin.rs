@@ -24,8 +24,11 @@ use crate::{CurrentSession, SameOriginLayer, SessionLayers, Sessions};
 /// - Users are named by the query parameter `user_key`, percent-encoded as form fields are. Without it,
 ///   or with more than one, the answer is 400, and nothing is done. A key that nobody can have, of more
 ///   than 256 bytes, has no sessions.
+/// - Keys stand in addresses, and so in the logs of servers and proxies: better an account's number
+///   than an e-mail address.
 /// - In lists no session is marked as current.
 /// - Revoking the administrator's own session removes the cookie.
+/// - The log says which session was let in, and what it revoked.
 #[derive(Clone, Debug)]
 #[must_use = "endpoints do nothing before their router is mounted"]
 pub struct AdminEndpoints {

@@ -15,6 +15,10 @@ use crate::CurrentSession;
 
 /// What a guard of [`AdminEndpoints`](super::AdminEndpoints) says of a session: `bool`, or
 /// `Result<bool, E>` of a guard that can fail. Only `true` and `Ok(true)` let a request in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say who is an administrator",
+    note = "let the guard return `bool`, or `Result<bool, E>` if it can fail"
+)]
 pub trait Verdict: sealed::Sealed {
     /// Says whether the request may go on, or what failed, for the log.
     ///
@@ -77,8 +81,12 @@ pub(super) async fn check(
     next: Next,
 ) -> Result<Response, Failure> {
     let id = session.id;
+    let method = request.method();
     match (guard.0)(session).await {
-        Ok(true) => Ok(next.run(request).await),
+        Ok(true) => {
+            tracing::info!(target: "sessionup", %id, %method, "administrator let in");
+            Ok(next.run(request).await)
+        }
         Ok(false) => {
             tracing::warn!(target: "sessionup", %id, "administration refused");
             Err(Failure::Forbidden)

@@ -40,7 +40,8 @@
 //!    with 404.
 //! 5. Nothing that is sent tells a token.
 //!
-//! Nest the routers (`nest`), rather than merging them: they answer unknown paths themselves.
+//! Nest the routers (`nest`), rather than merging them: they answer unknown paths themselves. To axum,
+//! `/sessions/` with a slash at its end is another path, and left to the application.
 
 mod admin;
 mod answer;

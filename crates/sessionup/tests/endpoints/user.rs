@@ -169,8 +169,10 @@ async fn unknown_paths_below_are_answered_and_the_others_left_alone() {
             assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
         }
     }
-    let reply = stage.ann.get("/session").await;
-    assert_eq!(reply.body, "the application's own");
+    for path in ["/session", "/sessions/"] {
+        let reply = stage.ann.get(path).await;
+        assert_eq!(reply.body, "the application's own", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -10,10 +10,10 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use sessionup::{Manager, SessionLayers};
+use sessionup::{Manager, SameOriginLayer, SessionLayers};
 
-use crate::accounts::Accounts;
-use crate::cross_site;
+use crate::accounts::{AccountName, Accounts};
+use crate::api;
 use crate::pages::error::{self, PageError};
 use crate::pages::{assets, devices, home, login, password, register};
 use crate::passwords::{Password, PasswordHash, Passwords};
@@ -27,6 +27,7 @@ pub struct AppState {
     pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
     manager: Manager,
+    admin: Option<AccountName>,
 }
 
 impl AppState {
@@ -37,7 +38,16 @@ impl AppState {
             accounts,
             passwords,
             manager,
+            admin: None,
         }
+    }
+
+    /// Lets an account administrate sessions by the API. Whoever registers a name that is not taken
+    /// would be the administrator, so it must be there already.
+    #[must_use]
+    pub fn administrated_by(mut self, admin: AccountName) -> Self {
+        self.admin = Some(admin);
+        self
     }
 
     /// Returns the hash of an account's password if `password` is it; `None` for a wrong password
@@ -76,8 +86,9 @@ pub fn app(state: AppState) -> Router {
         .route("/style.css", get(assets::style))
         .fallback(async || PageError::NotFound)
         .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
-        .layer(from_fn(cross_site::refuse))
+        .layer(SameOriginLayer::new().reject(error::reject))
         .layer(from_fn(read_form))
+        .merge(api::router(&state.manager, state.admin.as_ref()))
         .layer(from_fn(finish))
         .with_state(state)
 }

@@ -18,6 +18,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = "demo.redb")]
     pub db: PathBuf,
 
+    /// Account that may see and log out everybody by the API; it must exist.
+    #[arg(long, value_name = "NAME")]
+    pub admin: Option<String>,
+
     /// Send the session cookie over plain HTTP to hosts other than localhost too.
     #[arg(long)]
     pub insecure_http: bool,
@@ -43,15 +47,17 @@ mod tests {
         let args = Args::try_parse_from(["demo"]).unwrap();
         assert_eq!(args.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(args.db, PathBuf::from("demo.redb"));
+        assert_eq!(args.admin, None);
         assert!(!args.insecure_http);
     }
 
     #[test]
     fn everything_can_be_said() {
-        let line = "demo --listen [::1]:0 --db /tmp/x.redb --insecure-http";
+        let line = "demo --listen [::1]:0 --db /tmp/x.redb --admin ann --insecure-http";
         let args = Args::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(args.listen.to_string(), "[::1]:0");
         assert_eq!(args.db, PathBuf::from("/tmp/x.redb"));
+        assert_eq!(args.admin.as_deref(), Some("ann"));
         assert!(args.insecure_http);
     }
 

@@ -10,9 +10,9 @@
 )]
 
 pub mod accounts;
+mod api;
 pub mod app;
 pub mod args;
-pub mod cross_site;
 pub mod database;
 mod pages;
 pub mod passwords;

@@ -13,7 +13,7 @@ use sessionup_redb::{OpenError, RedbStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::accounts::{Accounts, AccountsError};
+use crate::accounts::{AccountName, Accounts, AccountsError};
 use crate::app::{AppState, app};
 use crate::args::Args;
 use crate::database::{self, OpenDatabaseError};
@@ -37,7 +37,12 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     let database = database::open(&args.db)?;
     let store = RedbStore::new(Arc::clone(&database), "sessions", CLEANUP_INTERVAL)?;
     let manager = manager(store.clone(), args.insecure_http)?;
-    let state = AppState::new(Accounts::open(database)?, Passwords::new()?, manager);
+    let accounts = Accounts::open(database)?;
+    let admin = admin(&accounts, args.admin.as_deref()).await?;
+    let mut state = AppState::new(accounts, Passwords::new()?, manager);
+    if let Some(admin) = admin {
+        state = state.administrated_by(admin);
+    }
     let signals = Signals::listen().map_err(StartError::Signals)?;
 
     tokio::spawn(log_cleanup_errors(store.cleanup_errors()));
@@ -60,6 +65,19 @@ pub fn manager(store: impl Store, insecure_http: bool) -> Result<Manager, Config
         builder.insecure_http().build()
     } else {
         builder.build()
+    }
+}
+
+/// Finds the account of the administrator. One that is not there could be registered by anybody.
+async fn admin(accounts: &Accounts, name: Option<&str>) -> Result<Option<AccountName>, StartError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let unknown = || StartError::UnknownAdmin { name: name.into() };
+    let admin = AccountName::new(name).map_err(|_| unknown())?;
+    match accounts.hash_of(admin.as_str()).await? {
+        Some(_) => Ok(Some(admin)),
+        None => Err(unknown()),
     }
 }
 
@@ -174,6 +192,15 @@ pub enum StartError {
     /// The sessions in the database could not be opened.
     #[error("cannot open the sessions in the database, choose another file with --db")]
     Store(#[from] OpenError),
+    /// The account of the administrator does not exist.
+    #[error(
+        "there is no account {name:?}: start without --admin, register it, and start again, so that \
+         nobody else registers the administrator"
+    )]
+    UnknownAdmin {
+        /// What was given.
+        name: String,
+    },
 }
 
 #[cfg(test)]

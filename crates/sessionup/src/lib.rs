@@ -39,11 +39,16 @@
 //! | Feature | Description | Default |
 //! |---|---|---|
 //! | `axum` | extractors, `IntoResponse` of errors, the peer's address from `ConnectInfo` | yes |
+//! | `endpoints` | [routers to mount](endpoints): list, revoke and log out, for users and administrators | no |
+//! | `openapi` | the OpenAPI description of these routers | no |
 //! | `test-util` | `ManualClock`, a clock that tests set by hand | no |
 //! | `ua-parser` | `UaParser`, agents by the regular expressions of uap-core | no |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod clear_site_data;
+#[cfg(feature = "endpoints")]
+pub mod endpoints;
 #[cfg(feature = "axum")]
 pub mod extract;
 mod http_error;
@@ -52,9 +57,12 @@ mod sessions;
 #[cfg(feature = "ua-parser")]
 mod ua_parser;
 
+pub use clear_site_data::ClearSiteData;
 pub use http_error::HttpError;
 #[doc(inline)]
-pub use layer::{AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SessionLayers};
+pub use layer::{
+    AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SameOriginLayer, SessionLayers,
+};
 pub use sessions::{CurrentSession, Sessions};
 #[doc(no_inline)]
 pub use sessionup_core::*;

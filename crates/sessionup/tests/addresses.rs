@@ -243,7 +243,14 @@ async fn change_of_the_client_is_logged_whatever_the_policy() {
         use_over(&mut browser, "unknown").await;
 
         let log = log.0.lock().unwrap();
-        let expected = format!("WARN message=client changed id={id} mismatch=\"ip\"");
+        let refused = policy != OnMismatch::Report;
+        let message = if refused {
+            "no session"
+        } else {
+            "client changed"
+        };
+        let reason = if refused { " reason=\"mismatch\"" } else { "" };
+        let expected = format!("WARN message={message} id={id}{reason} mismatch=\"ip\"");
         let found = log.iter().filter(|line| **line == expected);
         assert_eq!(found.count(), events, "{policy:?} {log:#?}");
     }

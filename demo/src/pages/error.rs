@@ -20,8 +20,6 @@ use crate::passwords::HashingFailed;
 pub(crate) enum PageError {
     #[error(transparent)]
     Accounts(#[from] AccountsError),
-    #[error("request comes from another site")]
-    CrossSite,
     #[error("form could not be read")]
     Form(#[from] FormRejection),
     #[error(transparent)]
@@ -42,7 +40,6 @@ impl PageError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Accounts(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Form(rejection) => rejection.status(),
             Self::Hashing(_) | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -64,8 +61,7 @@ impl IntoResponse for PageError {
                 tracing::error!(error = %self, cause = self.source(), "page failed");
             }
             // The library has logged what is the matter with its store.
-            Self::CrossSite
-            | Self::Form(_)
+            Self::Form(_)
             | Self::MethodNotAllowed
             | Self::NotFound
             | Self::Sessions(_)
@@ -75,8 +71,9 @@ impl IntoResponse for PageError {
     }
 }
 
-/// Answers who may not see a page: with the login form, or with JSON if that was asked for. Whose
-/// session cannot be told is not sent to the login form; they may well be logged in.
+/// Answers a request that a layer let not through: with the login form, with a page that says why, or
+/// with JSON if that was asked for. Whose session cannot be told is not sent to the login form; they
+/// may well be logged in.
 pub(crate) fn reject(rejection: &Rejection, request: &Parts) -> Response {
     if wants_json(&request.headers) {
         return rejection.to_response();

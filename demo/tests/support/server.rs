@@ -59,8 +59,8 @@ impl Home {
     }
 
     /// Runs a server that cannot start, to its end.
-    pub fn fail_to_start(&self, listen: &str) -> Output {
-        self.command(listen).output().unwrap()
+    pub fn fail_to_start(&self, listen: &str, arguments: &[&str]) -> Output {
+        self.command(listen).args(arguments).output().unwrap()
     }
 
     /// Returns what stopped servers printed.

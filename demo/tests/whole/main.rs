@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod api;
 mod cast;
 mod devices;
 mod pages;

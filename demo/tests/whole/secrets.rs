@@ -130,6 +130,8 @@ fn see_every_page(cast: &mut Cast) {
             "/devices",
             "/password",
             "/style.css",
+            "/api/sessions",
+            "/api/openapi.json",
         ] {
             assert_eq!(browser.get(path).status, 200, "{path}");
         }

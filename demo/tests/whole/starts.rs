@@ -52,9 +52,23 @@ fn directory_in_place_of_the_file_is_told() {
     assert_fails(&home, "127.0.0.1:0", &["cannot open", "demo.redb", "--db"]);
 }
 
+#[test]
+fn administrator_without_account_is_told() {
+    let home = Home::new();
+    for name in ["ann", "", "a\nb"] {
+        let arguments = ["--admin", name];
+        let parts = ["there is no account", "--admin", "register"];
+        assert_fails_with(&home, "127.0.0.1:0", &arguments, &parts);
+    }
+}
+
 /// Expects one line that says what is the matter and what to do, and nothing on stdout.
 fn assert_fails(home: &Home, listen: &str, parts: &[&str]) {
-    let output = home.fail_to_start(listen);
+    assert_fails_with(home, listen, &[], parts);
+}
+
+fn assert_fails_with(home: &Home, listen: &str, arguments: &[&str], parts: &[&str]) {
+    let output = home.fail_to_start(listen, arguments);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert_eq!(output.stdout, b"");

@@ -38,8 +38,9 @@ impl Log {
             }),
             Event::Rejected { reason, id, .. } => self.rejections.pass(now, |suppressed| {
                 let (id, why) = (id.map(display), reason.as_str());
+                let mismatch = mismatch_of(*reason);
                 if is_suspicious(*reason) {
-                    tracing::warn!(target: "sessionup", id, reason = why, suppressed, "no session");
+                    tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
                 } else {
                     tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
                 }
@@ -50,6 +51,13 @@ impl Log {
             }),
             Event::Missed { .. } => {}
         }
+    }
+}
+
+const fn mismatch_of(reason: Refusal) -> Option<&'static str> {
+    match reason {
+        Refusal::Mismatch(mismatch) => Some(mismatch.as_str()),
+        _ => None,
     }
 }
 
@@ -75,9 +83,10 @@ struct Second {
 impl Throttle {
     const LINES: u32 = 20;
 
-    fn pass(&self, now: Timestamp, write: impl FnOnce(u64)) {
+    /// `write` is told how many lines were suppressed before this one, if any.
+    fn pass(&self, now: Timestamp, write: impl FnOnce(Option<u64>)) {
         if let Some(suppressed) = self.admit(now) {
-            write(suppressed);
+            write((suppressed > 0).then_some(suppressed));
         }
     }
 

@@ -1,6 +1,8 @@
-//! The two tower layers, [`public`](SessionLayers::public) and [`auth`](SessionLayers::auth).
+//! The tower layers: [`public`](SessionLayers::public) and [`auth`](SessionLayers::auth) for
+//! sessions, and [`SameOriginLayer`] against cross-site requests, whose rules are in
+//! [`same_origin`].
 //!
-//! Both give the request a [`Sessions`](crate::Sessions) handle and see to the cookie of the
+//! The first two give the request a [`Sessions`](crate::Sessions) handle and see to the cookie of the
 //! response. What they decide:
 //!
 //! 1. `public` runs the handler always. The store is asked when the handler asks.
@@ -34,6 +36,7 @@ mod headers;
 mod layer;
 mod reject;
 mod request;
+pub mod same_origin;
 mod service;
 
 pub use future::{AuthFuture, PublicFuture};
@@ -43,4 +46,5 @@ pub(crate) use reject::{
     INTERNAL, NOT_FRESH, OVERTAKEN, TOO_MANY, UNAUTHORIZED, UNAVAILABLE, json_error,
 };
 pub use request::PeerAddr;
+pub use same_origin::{InvalidOrigin, SameOrigin, SameOriginLayer};
 pub use service::{Auth, Public};

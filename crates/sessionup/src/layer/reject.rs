@@ -4,10 +4,12 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode, request::Parts};
 use sessionup_core::{Error, Refusal};
 
-/// Why [`auth`](crate::SessionLayers::auth) did not let a request through.
+/// Why a layer did not let a request through.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// Another site made a browser send it. Only from [`SameOriginLayer`](crate::SameOriginLayer).
+    CrossSite,
     /// Its user proved who they are too long ago, see
     /// [`AuthLayer::fresh_within`](crate::AuthLayer::fresh_within).
     NotFresh,
@@ -22,7 +24,7 @@ impl Rejection {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotFresh => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::NotFresh => StatusCode::FORBIDDEN,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -32,6 +34,7 @@ impl Rejection {
     #[must_use]
     pub fn to_response<B: From<&'static str>>(&self) -> Response<B> {
         let text = match self {
+            Self::CrossSite => CROSS_SITE,
             Self::NotFresh => NOT_FRESH,
             Self::Unauthenticated(_) => UNAUTHORIZED,
             Self::Unavailable(_) => UNAVAILABLE,
@@ -63,8 +66,8 @@ where
 }
 
 /// Answers with a fixed text in JSON: 401 `{"error":"unauthorized"}` as in the original, 403
-/// `{"error":"authentication is too old"}`, or 503 `{"error":"service unavailable"}` with
-/// `Retry-After: 1`.
+/// `{"error":"cross-site request"}` or `{"error":"authentication is too old"}`, or 503
+/// `{"error":"service unavailable"}` with `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct DefaultReject;
@@ -75,6 +78,7 @@ impl<B: From<&'static str>> Reject<B> for DefaultReject {
     }
 }
 
+pub(crate) const CROSS_SITE: &str = r#"{"error":"cross-site request"}"#;
 pub(crate) const INTERNAL: &str = r#"{"error":"internal server error"}"#;
 pub(crate) const NOT_FRESH: &str = r#"{"error":"authentication is too old"}"#;
 pub(crate) const OVERTAKEN: &str = r#"{"error":"all sessions were just revoked, log in again"}"#;
@@ -82,7 +86,7 @@ pub(crate) const TOO_MANY: &str = r#"{"error":"too many sessions"}"#;
 pub(crate) const UNAUTHORIZED: &str = r#"{"error":"unauthorized"}"#;
 pub(crate) const UNAVAILABLE: &str = r#"{"error":"service unavailable"}"#;
 
-/// Makes a response with a fixed text.
+/// Makes a response of JSON that is written out already.
 pub(crate) fn json_error<B: From<&'static str>>(
     status: StatusCode,
     text: &'static str,

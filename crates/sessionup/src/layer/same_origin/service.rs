@@ -1,0 +1,64 @@
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::SameOriginFuture;
+use super::policy::Policy;
+use crate::layer::{Reject, Rejection};
+
+/// The service of [`SameOriginLayer`](crate::SameOriginLayer).
+#[derive(Clone)]
+pub struct SameOrigin<S, R> {
+    inner: S,
+    policy: Arc<Policy>,
+    reject: R,
+}
+
+impl<S, R> SameOrigin<S, R> {
+    pub(super) const fn new(inner: S, policy: Arc<Policy>, reject: R) -> Self {
+        Self {
+            inner,
+            policy,
+            reject,
+        }
+    }
+}
+
+impl<S, R, B, C> Service<Request<B>> for SameOrigin<S, R>
+where
+    S: Service<Request<B>, Response = Response<C>>,
+    R: Reject<C>,
+{
+    type Response = Response<C>;
+    type Error = S::Error;
+    type Future = SameOriginFuture<S::Future, C>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let verdict = self
+            .policy
+            .verify(request.method(), request.uri(), request.headers());
+        let Err(cross_site) = verdict else {
+            return SameOriginFuture::pass(self.inner.call(request));
+        };
+        let because = cross_site.as_str();
+        tracing::warn!(target: "sessionup", because, "cross-site request refused");
+        let (parts, _) = request.into_parts();
+        SameOriginFuture::refuse(self.reject.reject(&Rejection::CrossSite, &parts))
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for SameOrigin<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SameOrigin")
+            .field("inner", &self.inner)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

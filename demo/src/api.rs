@@ -1,0 +1,36 @@
+//! The API: sessionup's ready endpoints and their description.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use sessionup::endpoints::{AdminEndpoints, UserEndpoints};
+use sessionup::{CurrentSession, Manager};
+
+use crate::accounts::AccountName;
+use crate::app::AppState;
+
+const OWN: &str = "/api/sessions";
+const ADMIN: &str = "/api/admin/sessions";
+
+/// Makes the routes under `/api`. Those for administrators are there only if somebody is one.
+pub(crate) fn router(manager: &Manager, admin: Option<&AccountName>) -> Router<AppState> {
+    let own = UserEndpoints::new(manager);
+    let mut description = own.openapi(OWN);
+    let mut router = Router::new().nest(OWN, own.router());
+    if let Some(admin) = admin {
+        let admin = administration(manager, admin.clone());
+        description.merge(admin.openapi(ADMIN));
+        router = router.nest(ADMIN, admin.router());
+    }
+    description.info.title = "Your devices".into();
+    router.route(
+        "/api/openapi.json",
+        get(async move || Json(description.clone())),
+    )
+}
+
+fn administration(manager: &Manager, admin: AccountName) -> AdminEndpoints {
+    AdminEndpoints::new(manager, move |session: CurrentSession| {
+        let is_admin = session.user_key.as_str() == admin.as_str();
+        std::future::ready(is_admin)
+    })
+}

@@ -5,7 +5,7 @@
 
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -13,7 +13,7 @@ use crate::pages::error::PageError;
 
 /// Answers cross-site requests that could change something with 403.
 pub async fn refuse(request: Request, next: Next) -> Response {
-    if is_allowed(request.method(), request.headers()) {
+    if is_allowed(request.method(), request.uri(), request.headers()) {
         next.run(request).await
     } else {
         tracing::warn!("cross-site request refused");
@@ -26,15 +26,23 @@ pub async fn refuse(request: Request, next: Next) -> Response {
 /// Browsers say where a request comes from: in `Sec-Fetch-Site` over HTTPS and on localhost, in
 /// `Origin` with every form they post. What says neither is no browser, and has no user to trick.
 #[must_use]
-pub fn is_allowed(method: &Method, headers: &HeaderMap) -> bool {
+pub fn is_allowed(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
     }
     match (field(headers, "sec-fetch-site"), field(headers, ORIGIN)) {
         (Field::One(site), _) => matches!(site, "same-origin" | "none"),
-        (Field::Absent, Field::One(origin)) => is_own(origin, field(headers, HOST)),
+        (Field::Absent, Field::One(origin)) => is_own(origin, host(uri, headers)),
         (Field::Absent, Field::Absent) => true,
         (Field::Unclear, _) | (_, Field::Unclear) => false,
+    }
+}
+
+/// Returns where the request goes, by the field of HTTP/1.1 or by what HTTP/2 has in its place.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Field<'a> {
+    match (field(headers, HOST), uri.authority()) {
+        (Field::Absent, Some(authority)) => Field::One(authority.as_str()),
+        (host, _) => host,
     }
 }
 
@@ -128,14 +136,35 @@ mod tests {
         ];
         for (name, fields, expected) in cases {
             let headers = headers(&format!("host: localhost:3000 | {fields}"));
-            assert_eq!(is_allowed(&Method::POST, &headers), expected, "{name}");
+            let allowed = is_allowed(&Method::POST, &Uri::from_static("/login"), &headers);
+            assert_eq!(allowed, expected, "{name}");
         }
     }
 
     #[test]
     fn origin_without_host_is_refused() {
         let headers = headers("origin: http://localhost:3000");
-        assert!(!is_allowed(&Method::POST, &headers));
+        let uri = Uri::from_static("/login");
+        assert!(!is_allowed(&Method::POST, &uri, &headers));
+    }
+
+    #[test]
+    fn http2_names_the_host_elsewhere() {
+        let cases = [
+            ("own origin", "origin: http://localhost:3000", true),
+            ("other origin", "origin: http://evil.example", false),
+            ("null", "origin: null", false),
+            (
+                "host that says otherwise",
+                "host: evil.example | origin: http://localhost:3000",
+                false,
+            ),
+        ];
+        let uri = Uri::from_static("http://localhost:3000/login");
+        for (name, fields, expected) in cases {
+            let allowed = is_allowed(&Method::POST, &uri, &headers(fields));
+            assert_eq!(allowed, expected, "{name}");
+        }
     }
 
     #[test]
@@ -152,7 +181,7 @@ mod tests {
             (Method::from_bytes(b"MOVE").unwrap(), false),
         ];
         for (method, expected) in cases {
-            let allowed = is_allowed(&method, &headers(FROM_OUTSIDE));
+            let allowed = is_allowed(&method, &Uri::from_static("/"), &headers(FROM_OUTSIDE));
             assert_eq!(allowed, expected, "{method}");
         }
     }

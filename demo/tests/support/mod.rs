@@ -9,3 +9,6 @@
 pub mod browser;
 pub mod leaks;
 pub mod server;
+
+/// Where the demo is.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");

@@ -88,7 +88,7 @@ impl Home {
     }
 
     fn command(&self, listen: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+        let mut command = Command::new(super::PROGRAM);
         command
             .args(["--listen", listen, "--db"])
             .arg(self.database())

@@ -99,11 +99,11 @@ fn without_the_prefix_two_values_are_refused_and_nobody_becomes_the_attacker() {
     );
 }
 
-/// What SECURITY.md and the name of `insecure_http` warn of: a stranger who has no cookie of ours
-/// takes the planted one. Logging in ends the session that was planted.
+/// What SECURITY.md warns of: a stranger who has no cookie of ours takes the planted one. Logging in
+/// ends the planted session, and the planted cookie locks the user out.
 #[test]
 #[ignore = "needs chromium and chromedriver"]
-fn without_the_prefix_a_stranger_takes_the_planted_cookie_until_they_log_in() {
+fn without_the_prefix_a_stranger_takes_the_planted_session_until_they_log_in() {
     let stage = Stage::new("app.test", ManagerBuilder::insecure_http);
     let trap = stage.trap("id", "Domain=app.test");
     let app = stage.served.url("app.test");

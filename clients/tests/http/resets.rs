@@ -42,7 +42,11 @@ async fn requests_taken_back_leave_nothing_behind() {
     let resets = env::var(VARIABLE).map_or(RESETS, |text| text.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sessions.redb");
-    let store = RedbStore::builder().queue(QUEUE).open(file).unwrap();
+    let store = RedbStore::builder()
+        .queue(QUEUE)
+        .cleanup_interval(std::time::Duration::ZERO)
+        .open(file)
+        .unwrap();
     let handled = Arc::new(Handled::default());
     let counting = Arc::clone(&handled);
     let app = app(&manager(store)).layer(from_fn(move |request: AxumRequest, next: Next| {

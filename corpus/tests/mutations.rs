@@ -2,6 +2,8 @@
 //!
 //! `CORPUS_SEED` and `CORPUS_RUNS` take another seed and other counts than these.
 
+#![allow(clippy::expect_used, clippy::print_stdout)]
+
 use corpus::{Mutator, properties, seeds};
 
 const SEED: u64 = 0x5e55_1055;

@@ -79,7 +79,7 @@ fn metas() {
         case.expect_fields(&["entries", "outcome"]);
         let mut meta = Meta::new();
         let outcome = corpus::meta(&case).and_then(|change: MetaChange| meta.merge(&change));
-        let outcome = outcome.map_or_else(name_of, |()| "accepted");
+        let outcome = outcome.map_or_else(|error| name_of(&error), |()| "accepted");
         assert_eq!(outcome, case.text("outcome"), "{case}");
         if outcome != "accepted" {
             assert!(meta.is_empty(), "{case}");
@@ -96,7 +96,7 @@ fn metas() {
     }
 }
 
-fn name_of(error: MetaError) -> &'static str {
+fn name_of(error: &MetaError) -> &'static str {
     match error {
         MetaError::Key { .. } => "key",
         MetaError::TooDeep { .. } => "too-deep",

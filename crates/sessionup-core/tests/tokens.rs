@@ -1,6 +1,6 @@
 //! Tokens in bulk: evenly spread, never twice.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::collections::HashSet;
 

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod corpus;
+mod recorded;
 
-use corpus::{Forwarding, UserAgent};
+use recorded::{Forwarding, UserAgent};
 use sessionup_core::{Agent, DeviceKind};
 
 #[test]

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-#[path = "../../sessionup-core/tests/corpus/mod.rs"]
-mod corpus;
+#[path = "../../sessionup-core/tests/recorded/mod.rs"]
+mod recorded;
 mod support;
 
 use std::fmt::{Debug, Write};
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use corpus::{Forwarding, UserAgent};
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request};
+use recorded::{Forwarding, UserAgent};
 use sessionup::{
     Agent, ForwardingHeader, ManagerBuilder, MemoryStore, OnMismatch, PeerAddr, SessionLayers,
     Sessions, TrustedProxies,

@@ -436,19 +436,19 @@ async fn persistent_cookie_ends_with_the_session() {
     assert_eq!(browser.get("/private").await.status, 401);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn requests_do_not_see_each_other() {
     let app = app(&manager(MemoryStore::new()));
     let mut browsers = Vec::new();
-    for user in 0..20 {
+    for user in 0..1_000 {
         let mut browser = Browser::new(&app);
         browser.login(&format!("user{user}")).await;
         browsers.push(browser);
     }
-    let tasks: Vec<_> = (0..1_000_usize)
+    let tasks: Vec<_> = (0..10_000_usize)
         .map(|n| {
-            let mut browser = browsers[n % 20].clone();
-            tokio::spawn(async move { (n % 20, browser.get("/private").await.body) })
+            let mut browser = browsers[n % 1_000].clone();
+            tokio::spawn(async move { (n % 1_000, browser.get("/private").await.body) })
         })
         .collect();
     for task in tasks {

@@ -4,13 +4,15 @@
 //! cause an error. Names are compared byte for byte and nothing is decoded, since a decoded name is
 //! how a subdomain forges `__Host-` (CVE-2020-8184).
 
+use std::fmt;
+
 /// Most bytes of `Cookie` fields that are looked at.
 const MAX_BYTES: usize = 64 * 1024;
 /// Most cookies that are looked at.
 const MAX_PAIRS: usize = 1_000;
 
-/// What the `Cookie` fields of a request say about one cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the `Cookie` fields of a request say about one cookie. `Debug` hides its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Found<'a> {
     /// It is not there.
@@ -22,6 +24,17 @@ pub enum Found<'a> {
     One(&'a [u8]),
     /// The fields have more than 64 KiB or 1,000 cookies and were not read to the end.
     TooLarge,
+}
+
+impl fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Ambiguous => "Ambiguous",
+            Self::One(_) => "One(..)",
+            Self::TooLarge => "TooLarge",
+        })
+    }
 }
 
 /// Looks for a cookie in all `Cookie` fields of a request.

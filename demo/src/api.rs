@@ -6,14 +6,14 @@ use sessionup::endpoints::{AdminEndpoints, UserEndpoints};
 use sessionup::{CurrentSession, Manager};
 
 use crate::accounts::AccountName;
-use crate::app::AppState;
+use crate::app::{AppState, FRESH_WITHIN};
 
 const OWN: &str = "/api/sessions";
 const ADMIN: &str = "/api/admin/sessions";
 
 /// Makes the routes under `/api`. Those for administrators are there only if somebody is one.
 pub(crate) fn router(manager: &Manager, admin: Option<&AccountName>) -> Router<AppState> {
-    let own = UserEndpoints::new(manager);
+    let own = UserEndpoints::new(manager).fresh_within(FRESH_WITHIN);
     let mut description = own.openapi(OWN);
     let mut router = Router::new().nest(OWN, own.router());
     if let Some(admin) = admin {

@@ -1,25 +1,32 @@
 //! Which path leads to which page, and what every response has.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{HttpBody, to_bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sessionup::{Manager, SameOriginLayer, SessionLayers};
+use tokio::sync::watch;
 
 use crate::accounts::{AccountName, Accounts};
 use crate::api;
 use crate::pages::error::{self, PageError};
-use crate::pages::{assets, devices, home, login, password, register};
+use crate::pages::{assets, confirm, devices, home, live, login, password, register};
 use crate::passwords::{Password, PasswordHash, Passwords};
 
 /// Most bytes of a form.
 const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// How long after giving the password a user may log out devices.
+pub const FRESH_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// What the pages work with.
 #[derive(Clone, Debug)]
@@ -28,6 +35,7 @@ pub struct AppState {
     pub(crate) passwords: Passwords,
     manager: Manager,
     admin: Option<AccountName>,
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl AppState {
@@ -39,6 +47,7 @@ impl AppState {
             passwords,
             manager,
             admin: None,
+            stop: None,
         }
     }
 
@@ -48,6 +57,23 @@ impl AppState {
     pub fn administrated_by(mut self, admin: AccountName) -> Self {
         self.admin = Some(admin);
         self
+    }
+
+    /// Ends what would never end by itself when the server is to stop.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: watch::Receiver<bool>) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Waits until the server is to stop.
+    pub(crate) async fn stopping(self) {
+        if let Some(mut stop) = self.stop
+            && stop.wait_for(|stop| *stop).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// Returns the hash of an account's password if `password` is it; `None` for a wrong password
@@ -66,23 +92,30 @@ impl AppState {
 /// Puts the application together. Serve it with `into_make_service_with_connect_info`, so that
 /// devices are listed with their address.
 pub fn app(state: AppState) -> Router {
-    let private = Router::new()
-        .route("/devices", get(devices::list))
+    let auth = state.manager.auth().reject(error::reject);
+    let ending = Router::new()
         .route("/devices/revoke-all", post(devices::revoke_all))
         .route("/devices/revoke-other", post(devices::revoke_other))
         .route("/devices/{id}/revoke", post(devices::revoke))
+        .route_layer(auth.clone().fresh_within(FRESH_WITHIN));
+    let private = Router::new()
+        .route("/confirm", get(confirm::form).post(confirm::submit))
+        .route("/devices", get(devices::list))
+        .route("/devices/live", get(live::events))
         .route("/password", get(password::form).post(password::change))
-        .route_layer(state.manager.auth().reject(error::reject));
+        .route_layer(auth);
     let public = Router::new()
         .route("/", get(home::show))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
         .route("/register", get(register::form).post(register::submit));
-    let pages = private.merge(public).layer(state.manager.public());
+    let pages = private.merge(ending).merge(public);
+    let pages = pages.layer(state.manager.public());
 
     Router::new()
         .merge(pages)
         .route("/icon.svg", get(assets::icon))
+        .route("/live.js", get(live::script))
         .route("/style.css", get(assets::style))
         .fallback(async || PageError::NotFound)
         .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
@@ -109,15 +142,24 @@ async fn read_form(request: Request, next: Next) -> Response {
 
 /// Sees to the headers that every response has, and to a line in the log.
 async fn finish(request: Request, next: Next) -> Response {
-    const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    const HEADERS: [(HeaderName, HeaderValue); 5] = [
         (
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(
-                "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                 frame-ancestors 'none'; base-uri 'none'",
+                "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+                 img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
             ),
         ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        // Browsers take it over HTTPS alone.
+        (
+            STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        ),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     let method = request.method().clone();

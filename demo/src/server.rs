@@ -11,7 +11,7 @@ use axum::Router;
 use sessionup::{CleanupErrors, ConfigError, Manager, Store};
 use sessionup_redb::{OpenError, RedbStore};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::accounts::{AccountName, Accounts, AccountsError};
 use crate::app::{AppState, app};
@@ -39,7 +39,8 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     let manager = manager(store.clone(), args.insecure_http)?;
     let accounts = Accounts::open(database)?;
     let admin = admin(&accounts, args.admin.as_deref()).await?;
-    let mut state = AppState::new(accounts, Passwords::new()?, manager);
+    let (stop, stopping) = watch::channel(false);
+    let mut state = AppState::new(accounts, Passwords::new()?, manager).stopped_by(stopping);
     if let Some(admin) = admin {
         state = state.administrated_by(admin);
     }
@@ -47,7 +48,7 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
 
     tokio::spawn(log_cleanup_errors(store.cleanup_errors()));
     announce(&listener, args.insecure_http)?;
-    serve(listener, app(state), signals).await?;
+    serve(listener, app(state), signals, stop).await?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -121,17 +122,22 @@ impl fmt::Display for Url {
     }
 }
 
-async fn serve(listener: TcpListener, app: Router, mut signals: Signals) -> Result<(), StartError> {
-    let (stop, stopped) = oneshot::channel();
+async fn serve(
+    listener: TcpListener,
+    app: Router,
+    mut signals: Signals,
+    stop: watch::Sender<bool>,
+) -> Result<(), StartError> {
+    let mut stopped = stop.subscribe();
     let until_told = async move {
         signals.recv().await;
         tracing::info!("stopping");
-        let _ = stop.send(());
+        stop.send_replace(true);
     };
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(until_told);
     let patience = async {
-        let _ = stopped.await;
+        let _ = stopped.wait_for(|stopped| *stopped).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {

@@ -9,55 +9,8 @@
 
 mod support;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use demo::accounts::Accounts;
-use demo::app::{AppState, app};
-use demo::passwords::Passwords;
-use demo::{database, server};
-use sessionup_redb::RedbStore;
 use support::browser::{Browser, FIREFOX};
-use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-
-/// The application within this process, and a hold on its store.
-struct InProcess {
-    runtime: Runtime,
-    store: RedbStore,
-    address: String,
-    _directory: TempDir,
-}
-
-impl InProcess {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let database = database::open(&directory.path().join("demo.redb")).unwrap();
-        let interval = Duration::from_secs(60);
-        let store = RedbStore::new(Arc::clone(&database), "sessions", interval).unwrap();
-        let manager = server::manager(store.clone(), false).unwrap();
-        let accounts = Accounts::open(database).unwrap();
-        let app = app(AppState::new(accounts, Passwords::new().unwrap(), manager));
-
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        runtime.spawn(async { axum::serve(listener, service).await.unwrap() });
-        Self {
-            runtime,
-            store,
-            address,
-            _directory: directory,
-        }
-    }
-
-    fn close_store(&self) {
-        self.runtime.block_on(self.store.close());
-    }
-}
+use support::in_process::InProcess;
 
 #[test]
 fn outage_is_not_a_logout() {

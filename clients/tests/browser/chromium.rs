@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ pub(crate) const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537
 /// A phone, by its own account.
 pub(crate) const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) \
     AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1";
+
+/// How long a page may take to do what it does by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A browser with a profile of its own. Ends when dropped.
 pub(crate) struct Chromium {
@@ -95,6 +99,14 @@ impl Chromium {
     pub(crate) fn path(&self) -> String {
         let path = self.run("return location.pathname + location.search");
         path.as_str().unwrap().into()
+    }
+
+    /// Waits until the page leads to another one by itself.
+    pub(crate) fn comes_to(&self, path: &str) {
+        let start = Instant::now();
+        while self.path() != path {
+            assert!(start.elapsed() < PATIENCE, "still at {}", self.path());
+        }
     }
 
     /// What the page shows.

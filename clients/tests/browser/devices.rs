@@ -59,7 +59,7 @@ impl Stage {
 
 #[test]
 #[ignore = "needs chromium and chromedriver"]
-fn user_revokes_the_other_device_which_is_out_at_its_next_click() {
+fn user_revokes_the_other_device_whose_page_is_left_at_once() {
     let stage = Stage::new();
     let (laptop, phone) = (&stage.laptop, &stage.phone);
     for device in [laptop, phone] {
@@ -75,7 +75,7 @@ fn user_revokes_the_other_device_which_is_out_at_its_next_click() {
 
     assert_eq!(laptop.path(), "/devices?logged-out");
     assert_eq!(laptop.count("ul.devices > li"), 1);
-    assert_eq!(phone.next_click(), "/login");
+    phone.comes_to("/login");
     assert_eq!(laptop.next_click(), "/password");
     laptop.screenshot("password", (760, 560));
     phone.screenshot("login", (760, 480));
@@ -117,7 +117,7 @@ fn user_logs_out_everywhere() {
     assert_eq!(laptop.path(), "/");
     assert_eq!(laptop.jar(), [] as [Value; 0]);
     assert_eq!(laptop.count("nav form"), 0);
-    assert_eq!(phone.next_click(), "/login");
+    phone.comes_to("/login");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn password_change_logs_out_the_other_device_and_changes_the_token() {
     assert_eq!(laptop.path(), "/devices?password-changed");
     assert_eq!(laptop.count("ul.devices > li"), 1);
     assert_ne!(laptop.cookie()["value"], old["value"]);
-    assert_eq!(phone.next_click(), "/login");
+    phone.comes_to("/login");
     phone.enter(&stage.server, "/login", PASSWORD);
     assert_eq!(phone.path(), "/login");
     assert!(phone.text().contains("do not go together"));

@@ -415,7 +415,7 @@ impl Sessions {
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing was changed.
-    pub fn revoked(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<> {
         let sessions = self.clone();
         async move {
             if let Ok(Some(proven)) = sessions.live().await {

@@ -63,10 +63,12 @@ fn show(current: &CurrentSession, devices: &[ListedSession], done: Option<&str>)
     let done = match done {
         Some("logged-out") => Some("That device is logged out."),
         Some("logged-out-others") => Some("All other devices are logged out."),
+        Some("confirmed") => Some("Thank you. You can log out devices now."),
         Some("password-changed") => Some("Your password is changed."),
         _ => None,
     };
     let content = html! {
+        script src="/live.js" defer {}
         @if let Some(text) = done {
             p.done role="status" { (text) }
         }

@@ -12,7 +12,7 @@ use sessionup::{HttpError, Rejection};
 use tokio::task::JoinError;
 
 use crate::accounts::AccountsError;
-use crate::pages::{Viewer, page, wants_json};
+use crate::pages::{Viewer, confirm, page, wants_json};
 use crate::passwords::HashingFailed;
 
 /// Why a page cannot be shown.
@@ -71,14 +71,15 @@ impl IntoResponse for PageError {
     }
 }
 
-/// Answers a request that a layer let not through: with the login form, with a page that says why, or
-/// with JSON if that was asked for. Whose session cannot be told is not sent to the login form; they
+/// Answers a request that a layer let not through: with the login form, with a form that asks for the
+/// password, with a page that says why, or with JSON if that was asked for. Whose session cannot be told is not sent to the login form; they
 /// may well be logged in.
 pub(crate) fn reject(rejection: &Rejection, request: &Parts) -> Response {
     if wants_json(&request.headers) {
         return rejection.to_response();
     }
     match rejection {
+        Rejection::NotFresh => confirm::ask(),
         Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
         _ => error_page(rejection.status()),
     }
@@ -102,6 +103,10 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::FORBIDDEN => (
             "Not from here",
             "This request came from another site. If it was you, please use the form on our page.",
+        ),
+        StatusCode::CONFLICT => (
+            "Please log in again",
+            "All your devices were logged out while you logged in.",
         ),
         StatusCode::NOT_FOUND => (
             "Not found",

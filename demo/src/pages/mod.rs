@@ -1,9 +1,11 @@
 //! The pages, and what they have in common.
 
 pub(crate) mod assets;
+pub(crate) mod confirm;
 pub(crate) mod devices;
 pub(crate) mod error;
 pub(crate) mod home;
+pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod password;
 pub(crate) mod register;

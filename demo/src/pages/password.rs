@@ -56,8 +56,8 @@ pub(crate) async fn change(
     Ok(Redirect::to("/devices?password-changed").into_response())
 }
 
-/// Sets the password, logs out who may have known the old one, and gives this session a new token.
-/// Says whether the old password still was the one that was verified.
+/// Sets the password, logs out who may have known the old one, also those who are logging in by it
+/// right now, and gives this session a new token. Says whether the old password still was the one that was verified.
 async fn apply(
     app: AppState,
     sessions: Sessions,
@@ -71,7 +71,7 @@ async fn apply(
         if log_out_others {
             sessions.revoke_other().await?;
         }
-        sessions.renew().await?;
+        sessions.reauthenticate().await?;
     }
     Ok(is_set)
 }

@@ -7,6 +7,7 @@
 )]
 
 pub mod browser;
+pub mod in_process;
 pub mod leaks;
 pub mod server;
 

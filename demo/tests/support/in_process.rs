@@ -1,0 +1,64 @@
+//! The demo within the process of the tests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use demo::accounts::Accounts;
+use demo::app::{AppState, app};
+use demo::passwords::Passwords;
+use demo::{database, server};
+use sessionup::{Clock, Manager, ManualClock, SystemClock};
+use sessionup_redb::RedbStore;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// The application, and a hold on its store.
+pub struct InProcess {
+    pub address: String,
+    pub manager: Manager,
+    runtime: Runtime,
+    store: RedbStore,
+    _directory: TempDir,
+}
+
+impl InProcess {
+    pub fn start() -> Self {
+        Self::with(SystemClock::default())
+    }
+
+    /// Starts it with a clock that the test sets.
+    pub fn at(clock: &ManualClock) -> Self {
+        Self::with(clock.clone())
+    }
+
+    fn with(clock: impl Clock) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database::open(&directory.path().join("demo.redb")).unwrap();
+        // Without cleanup: it would go by the system's clock.
+        let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
+        let manager = server::manager(store.clone(), false).unwrap();
+        let manager = manager.derive().clock(clock).build().unwrap();
+        let accounts = Accounts::open(database).unwrap();
+        let passwords = Passwords::new().unwrap();
+        let app = app(AppState::new(accounts, passwords, manager.clone()));
+
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        runtime.spawn(async { axum::serve(listener, service).await.unwrap() });
+        Self {
+            address,
+            manager,
+            runtime,
+            store,
+            _directory: directory,
+        }
+    }
+
+    pub fn close_store(&self) {
+        self.runtime.block_on(self.store.close());
+    }
+}

@@ -53,6 +53,7 @@ fn told(events: &sessionup_core::Events) -> Vec<String> {
                 sessions,
                 by: who,
             } => format!("revoked {sessions} of {user_key} by {}", by(who)),
+            Event::RevokedEverybody { sessions } => format!("revoked {sessions} of everybody"),
             Event::StoreFailed { error } => format!("failed: {error}"),
             _ => "something new".into(),
         })
@@ -111,6 +112,28 @@ async fn each_thing_that_happens_is_told() {
         "revoked 0 of kim by admin",
     ];
     assert_eq!(told(&events), all);
+}
+
+#[tokio::test]
+async fn everybodys_sessions_are_revoked() {
+    let store = MemoryStore::new();
+    let manager = Manager::builder(store.clone()).build().unwrap();
+    let forever = manager.derive().lifetime(Duration::MAX).build().unwrap();
+    let mut cookies = Vec::new();
+    for n in 0..2_500 {
+        let manager = if n % 2 == 0 { &manager } else { &forever };
+        cookies.push(login(manager, &format!("user {n}")).await);
+    }
+    let events = manager.events();
+
+    assert_eq!(manager.revoke_everybody().await.unwrap(), 2_500);
+
+    assert_eq!(told(&events), ["revoked 2500 of everybody"]);
+    for cookie in &cookies {
+        assert!(request(&manager, cookie).current().await.unwrap().is_none());
+    }
+    assert_eq!(manager.revoke_everybody().await.unwrap(), 0);
+    login(&manager, "ann").await;
 }
 
 #[tokio::test]
@@ -224,7 +247,12 @@ impl Bell {
 #[tokio::test]
 async fn whoever_waits_for_the_end_of_a_session_is_woken_by_it() {
     type End = fn(Manager, SetCookie) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
-    let ends: [(&str, End); 5] = [
+    let ends: [(&str, End); 6] = [
+        ("everybody's", |manager, _| {
+            Box::pin(async move {
+                manager.revoke_everybody().await.unwrap();
+            })
+        }),
         ("logout", |manager, cookie| {
             Box::pin(async move { request(&manager, &cookie).revoke().await.unwrap() })
         }),

@@ -243,3 +243,29 @@ async fn limit_evicts_or_refuses() {
         );
     }
 }
+
+#[tokio::test]
+async fn everybodys_sessions_end_in_the_embedded_store_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = sessionup_redb::RedbStore::builder().cleanup_interval(std::time::Duration::ZERO);
+    let store = builder
+        .open(directory.path().join("sessions.redb"))
+        .unwrap();
+    let manager = build(store, &clock(), |b| b);
+    let forever = manager.derive().lifetime(std::time::Duration::MAX);
+    let (app, forever) = (app(&manager), app(&forever.build().unwrap()));
+    let mut browsers = [
+        Browser::new(&app),
+        Browser::new(&app),
+        Browser::new(&forever),
+    ];
+    for (browser, user) in browsers.iter_mut().zip(["ann", "bob", "eve"]) {
+        browser.login(user).await;
+    }
+
+    assert_eq!(manager.revoke_everybody().await.unwrap(), 3);
+
+    for browser in &mut browsers {
+        assert_eq!(browser.get("/private").await.status, 401);
+    }
+}

@@ -66,7 +66,9 @@ impl Hub {
                 .filter(|watcher| watcher.user_key == *user_key)
                 .for_each(Watcher::ring),
             // What became of a revocation may be unknown.
-            Event::StoreFailed { .. } => everybody().for_each(Watcher::ring),
+            Event::RevokedEverybody { .. } | Event::StoreFailed { .. } => {
+                everybody().for_each(Watcher::ring)
+            }
             Event::Created { .. }
             | Event::Mismatched { .. }
             | Event::Missed { .. }
@@ -188,6 +190,11 @@ mod tests {
                     by,
                 },
                 [true, true, false],
+            ),
+            (
+                "end of everybody's",
+                Event::RevokedEverybody { sessions: 3 },
+                [true, true, true],
             ),
             (
                 "unknown outcome",

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::field::display;
 
-use crate::events::Event;
+use crate::events::{Event, RevokedBy};
 use crate::{Refusal, Timestamp};
 
 /// Writes events to the log by `tracing`, under the target `sessionup`.
@@ -27,6 +27,10 @@ impl Log {
             Event::Renewed { id } => tracing::info!(target: "sessionup", %id, "session renewed"),
             Event::Revoked { id, by } => {
                 tracing::info!(target: "sessionup", %id, by = by.as_str(), "session revoked");
+            }
+            Event::RevokedEverybody { sessions } => {
+                let by = RevokedBy::Admin.as_str();
+                tracing::warn!(target: "sessionup", sessions, by, "sessions of all users revoked");
             }
             Event::RevokedUser { sessions, by, .. } => {
                 let by = by.as_str();

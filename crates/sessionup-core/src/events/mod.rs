@@ -68,6 +68,11 @@ pub enum Event {
         /// By whom, or by what.
         by: RevokedBy,
     },
+    /// All sessions of all users were revoked, by a call that the application makes for administrators.
+    RevokedEverybody {
+        /// How many there were.
+        sessions: u64,
+    },
     /// All sessions of a user were revoked, but for some that were excepted.
     RevokedUser {
         /// Whose.

@@ -113,6 +113,24 @@ impl Manager {
         Ok(sessions)
     }
 
+    /// At the end of all time every session has expired.
+    pub(crate) async fn delete_everybody(&self) -> Result<u64, StoreError> {
+        const BATCH: usize = 1_000;
+
+        let mut sessions = 0_u64;
+        loop {
+            let prune = self.inner.store.prune_dyn(Timestamp::MAX, BATCH);
+            let pruned = Patient::write(prune, self.config().store_timeout).await;
+            let pruned = pruned.inspect_err(|error| self.report(error))?;
+            sessions = sessions.saturating_add(pruned.deleted);
+            if !pruned.more {
+                break;
+            }
+        }
+        self.tell(&Event::RevokedEverybody { sessions });
+        Ok(sessions)
+    }
+
     /// Changes a session in the name of a token, as long as the token is accepted.
     ///
     /// `make` works the change out from a record; it is asked again if another request was faster.

@@ -86,3 +86,17 @@ async fn the_answer_can_be_replaced() {
     assert_eq!((response.status().as_u16(), calls), (418, 0));
     assert_eq!(response.body(), "not to /");
 }
+
+/// A page of a sibling host is the same site, so its WebSocket brings the cookie, and what comes over
+/// it is no other request that could be checked.
+#[tokio::test]
+async fn websocket_of_another_origin_is_refused() {
+    let handshake = Request::get("https://example.org/live")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("origin", "https://evil.example.org")
+        .header("sec-fetch-site", "same-site");
+    let (response, calls) = answer(SameOriginLayer::new(), handshake).await;
+    assert_eq!((response.status().as_u16(), calls), (403, 0));
+}

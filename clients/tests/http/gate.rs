@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessionup::{
     Change, CreateOptions, Created, Epoch, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserKey,
+    UserDeleted, UserKey,
 };
 use tokio::sync::{Notify, watch};
 
@@ -100,7 +100,11 @@ impl<S: Store> Store for Gate<S> {
         self.inner.delete(id, owner).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         self.inner.delete_user(user, except).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessionup_core::{
     Change, CreateOptions, Created, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserKey,
+    UserDeleted, UserKey,
 };
 
 use crate::Fixture;
@@ -75,6 +75,14 @@ impl Fixture {
     }
 
     pub(crate) async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> u64 {
+        self.delete_user_and_tell(user, except).await.deleted
+    }
+
+    pub(crate) async fn delete_user_and_tell(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> UserDeleted {
         must("delete_user", self.store().delete_user(user, except).await)
     }
 

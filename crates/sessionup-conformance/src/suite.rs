@@ -144,6 +144,7 @@ macro_rules! __for_each_clause {
                 login_from_after_delete_user_is_made,
                 delete_user_overtakes_no_other_user,
                 nothing_else_overtakes_a_login,
+                delete_user_tells_of_the_one_before,
                 moment_of_another_opening_is_refused,
                 login_at_once_with_delete_user_leaves_no_session,
             }

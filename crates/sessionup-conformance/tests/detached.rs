@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use sessionup_conformance::Fixture;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 sessionup_conformance::suite!(async || Fixture::new(Detached::new()));
@@ -94,7 +94,11 @@ impl Store for Detached {
             .await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         let (user, except) = (user.clone(), except.to_vec());
         self.write(move |records| ready(records.delete_user(&user, &except)))
             .await

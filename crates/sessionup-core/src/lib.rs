@@ -66,7 +66,7 @@ pub use sessions::{CurrentSession, Init, Sessions};
 #[doc(inline)]
 pub use store::{
     Change, CreateOptions, Created, DynStore, Epoch, LimitPolicy, Pruned, SessionLimit, Store,
-    StoreError, StoreExt,
+    StoreError, StoreExt, UserDeleted,
 };
 #[cfg(any(test, feature = "test-util"))]
 pub use time::ManualClock;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::store::{Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError};
+use crate::store::{
+    Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError, UserDeleted,
+};
 use crate::{Record, SessionId, Timestamp, UserKey};
 
 /// Keeps records in memory; they are lost when the process ends.
@@ -150,9 +152,13 @@ impl Store for MemoryStore {
         Ok(is_owned)
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         let mut state = self.write();
-        self.epochs.revoke(user);
+        let (previous, epoch) = self.epochs.revoke(user);
         let ids: Vec<_> = state
             .of_user(user)
             .filter(|id| !except.contains(id))
@@ -160,7 +166,8 @@ impl Store for MemoryStore {
         for id in &ids {
             state.remove(*id);
         }
-        Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
+        let deleted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        Ok(UserDeleted::new(deleted, previous, epoch))
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -32,7 +32,9 @@ pub(crate) fn prove(
     let Some(until) = replaced.accepted_until else {
         return Some(Proof::Superseded);
     };
-    Some(if lifetime::is_live(until, now) {
+    // A clock that steps back brings nothing to life that was dead at once.
+    let is_accepted = now >= replaced.at && until > replaced.at && lifetime::is_live(until, now);
+    Some(if is_accepted {
         Proof::Superseded
     } else if lifetime::is_live(until.max(replaced.at.saturating_add(grace)), now) {
         Proof::Late
@@ -152,6 +154,20 @@ mod tests {
             ("after that", replaced(Some(5_000)), 1, 5_000, Some(Reused)),
             ("at once", replaced(Some(1_000)), 1, 1_000, Some(Late)),
             ("under way", replaced(Some(1_000)), 1, 1_009, Some(Late)),
+            (
+                "dead, clock back",
+                replaced(Some(1_000)),
+                1,
+                999,
+                Some(Late),
+            ),
+            (
+                "grace, clock back",
+                replaced(Some(1_010)),
+                1,
+                999,
+                Some(Late),
+            ),
             (
                 "no longer so",
                 replaced(Some(1_000)),

@@ -21,13 +21,17 @@ pub enum Refusal {
     Mismatch(Mismatch),
     /// The token was replaced by a renewal a moment ago. A request that was under way then.
     Replaced,
-    /// The token was replaced by a renewal a while ago: somebody has it who should not. See
+    /// The token is the one before the present one and was replaced a while ago: somebody has it who
+    /// should not. See
     /// [`OnReuse`](crate::OnReuse).
     Reused,
     /// It has more cookies than are looked at.
     TooLarge,
     /// No live session has this token.
     Unknown,
+    /// A live session has the token's id and another secret: the token is older than the one before
+    /// the present one, or made up by somebody who saw the id. Nothing follows from it.
+    WrongSecret,
 }
 
 impl Refusal {
@@ -45,6 +49,7 @@ impl Refusal {
             Self::Reused => "reused",
             Self::TooLarge => "too-large",
             Self::Unknown => "unknown",
+            Self::WrongSecret => "wrong-secret",
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Session {
     pub last_seen_at: Timestamp,
     /// How long it may go unused, in whole milliseconds; `None` for no such limit.
     pub idle_timeout: Option<Duration>,
+    /// Whether browsers keep its cookie when they are closed.
+    pub persistent: bool,
     /// Who logged in.
     pub client: Client,
     /// The application's own entries.
@@ -49,6 +51,7 @@ impl Session {
             expires_at,
             last_seen_at: created_at,
             idle_timeout: None,
+            persistent: false,
             client: Client::default(),
             meta: Meta::new(),
         }

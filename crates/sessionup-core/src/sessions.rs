@@ -10,13 +10,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cookie::{self, Found, SetCookie};
-use crate::events::RevokedBy;
-use crate::manager::{Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven};
-use crate::store::Epoch;
+use crate::events::{RevokedBy, Watch};
+use crate::manager::{
+    Arrival, Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven,
+};
+use crate::store::{Epoch, UserDeleted};
 use crate::user_key::IntoUserKey;
 use crate::{
     Error, ListedSession, Meta, MetaChange, Record, Refusal, Session, SessionId, StoreError,
-    UserKey,
+    Timestamp, UserKey,
 };
 
 /// The handle of one request: who is logged in, and every action a handler may take.
@@ -35,6 +37,7 @@ pub struct Sessions {
 
 struct Visit {
     manager: Manager,
+    arrived: Timestamp,
     presented: Presented,
     client: LazyClient,
     state: Mutex<State>,
@@ -44,8 +47,13 @@ struct State {
     /// `None` before the store was asked.
     loaded: Option<Loaded>,
     cookie: Option<SetCookie>,
-    /// When a login of this request began, as far as is known.
+    /// Set while the cookie is that of a renewal by time, which a later event may make worthless.
+    renewal: Option<Watch>,
+    /// When the request came in.
     begun: Epoch,
+    /// Whose sessions this request was the last to revoke, and when, if a login of the user that
+    /// began with the request had not been overtaken by then.
+    own: Option<(UserKey, Epoch)>,
 }
 
 impl Manager {
@@ -69,14 +77,27 @@ impl Manager {
         Sessions {
             visit: Arc::new(Visit {
                 manager: self.clone(),
+                arrived: self.now(),
                 presented,
                 client: LazyClient::new(peer, config),
                 state: Mutex::new(State {
                     loaded: None,
                     cookie: None,
+                    renewal: None,
                     begun: self.epoch(),
+                    own: None,
                 }),
             }),
+        }
+    }
+}
+
+impl Visit {
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            at: self.arrived,
+            presented: &self.presented,
+            client: &self.client,
         }
     }
 }
@@ -154,13 +175,14 @@ impl Sessions {
         }
     }
 
-    /// Returns the moment that a login counts as begun at: when the request came in, or when it
-    /// last revoked all sessions of a user itself.
+    /// Returns the moment that a login counts as begun at: when the request met the layer that made
+    /// this handle.
     ///
     /// If all sessions of the user are revoked after that moment, [`init`](Sessions::init) is
     /// refused with [`StoreError::Overtaken`](crate::StoreError::Overtaken): the password that was
-    /// checked may be the one whose change was the reason. A login that takes several requests
-    /// keeps the moment of the first and names it by [`Init::begun`].
+    /// checked may be the one whose change was the reason. Revocations by this handle itself do not
+    /// count. A login that takes several requests keeps the moment of the first and names it by
+    /// [`Init::begun`].
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.state().begun
@@ -187,8 +209,8 @@ impl Sessions {
     /// Notes that the user proved who they are once more, and gives the session a new token; the
     /// old one is dead when this returns.
     ///
-    /// For after the password was asked for again. The absolute deadline counts from now on (NIST
-    /// SP 800-63B 5.2), and [`require_fresh`](Sessions::require_fresh) is content for a while.
+    /// For after the password was asked for again. The session lasts from now on for as long as it did
+    /// from the login (NIST SP 800-63B 5.2), its client is that of this request, and [`require_fresh`](Sessions::require_fresh) is content for a while.
     ///
     /// # Errors
     ///
@@ -203,7 +225,11 @@ impl Sessions {
 
     async fn renew_as(&self, authenticates: bool) -> Result<CurrentSession, Error> {
         let proven = self.live().await?.ok_or(Error::NoSession)?;
-        match self.visit.manager.renew(&proven, authenticates).await? {
+        let Visit {
+            manager, client, ..
+        } = &*self.visit;
+        let client = authenticates.then(|| client.get().clone());
+        match manager.renew(&proven, client).await? {
             Some(issued) => Ok(self.adopt(issued)),
             None => Err(self.lost(&proven.record)),
         }
@@ -215,7 +241,7 @@ impl Sessions {
     ///
     /// [`Error::Store`].
     pub async fn list(&self) -> Result<Vec<ListedSession>, Error> {
-        let Some(proven) = self.live().await? else {
+        let Some(proven) = self.still_live().await? else {
             return Ok(Vec::new());
         };
         let Session { id, user_key, .. } = &proven.record.session;
@@ -258,7 +284,7 @@ impl Sessions {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke_by_id(&self, id: SessionId) -> Result<bool, Error> {
-        let Some(Proven { record, .. }) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(false);
         };
         let session = &record.session;
@@ -281,7 +307,7 @@ impl Sessions {
     ///
     /// If the future is dropped, all of them are revoked or none.
     pub async fn revoke_other(&self) -> Result<u64, Error> {
-        let Some(Proven { record, .. }) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(0);
         };
         let Session { id, user_key, .. } = &record.session;
@@ -298,7 +324,7 @@ impl Sessions {
     ///
     /// If the future is dropped, all of them are revoked or none.
     pub async fn revoke_all(&self) -> Result<u64, Error> {
-        let Some(Proven { record, .. }) = self.live().await? else {
+        let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(0);
         };
         let user = &record.session.user_key;
@@ -405,12 +431,12 @@ impl Sessions {
     }
 
     /// Waits until the session of this request has ended, by whatever hand or by its deadline.
-    /// Returns at once if there is none.
+    /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
     /// the work (ASVS 5.0 4.4.4). Revocations through this manager and those derived from it are
-    /// noticed at once, those by another process at the latest within a minute. Returns too when
-    /// the store cannot be asked, since then nobody can say that the session is live.
+    /// noticed at once, those by others at the latest within a minute. Returns too when the store
+    /// fails, since then nobody can say that the session is live.
     ///
     /// # Cancel safety
     ///
@@ -438,7 +464,14 @@ impl Sessions {
     /// `Vary: Cookie` always.
     #[must_use]
     pub fn response_cookie(&self) -> Option<SetCookie> {
-        self.state().cookie.clone()
+        let mut state = self.state();
+        if state.renewal.as_ref().is_some_and(Watch::has_rung) {
+            // The session ended or was renewed once more. The browser may have a newer cookie, and
+            // the one it had before the renewal is as good as this one.
+            state.renewal = None;
+            state.cookie = None;
+        }
+        state.cookie.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -451,13 +484,17 @@ impl Sessions {
             return Ok(loaded.clone());
         }
         let visit = &*self.visit;
-        let (loaded, cookie) = visit.manager.load(&visit.presented, &visit.client).await?;
+        let (loaded, renewed) = visit.manager.load(visit.arrival()).await?;
         let mut state = self.state();
-        // A login that finished while the store was asked is newer than its answer.
-        if state.loaded.is_none() {
-            state.cookie = cookie;
+        if let Some(present) = &state.loaded
+            && !(renewed.is_some() && state.cookie.is_none() && present.is_same_session(&loaded))
+        {
+            // A login that finished while the store was asked is newer than its answer.
+            return Ok(present.clone());
         }
-        Ok(state.loaded.get_or_insert(loaded).clone())
+        state.loaded = Some(loaded.clone());
+        (state.cookie, state.renewal) = renewed.map_or((None, None), |r| (Some(r.0), Some(r.1)));
+        Ok(loaded)
     }
 
     async fn live(&self) -> Result<Option<Proven>, Error> {
@@ -467,11 +504,28 @@ impl Sessions {
         })
     }
 
+    /// Returns the session of this request if its token proves it even now. A handle may outlive its
+    /// request by far, and what it lists and ends is more than its own.
+    async fn still_live(&self) -> Result<Option<Proven>, Error> {
+        let is_known = self.state().loaded.is_some();
+        let Some(proven) = self.live().await? else {
+            return Ok(None);
+        };
+        if !is_known || self.visit.manager.is_proven(&proven).await? {
+            return Ok(Some(proven));
+        }
+        self.lost(&proven.record);
+        Ok(None)
+    }
+
     /// Returns the live session whose token the request has, whether or not it was let in by it.
+    /// A record that cannot be read proves nothing, and keeps nobody from logging in or out.
     async fn proven(&self) -> Result<Option<Arc<Record>>, Error> {
-        Ok(match self.loaded().await? {
-            Loaded::Live(proven) => Some(proven.record),
-            Loaded::Refused { behind, .. } => behind,
+        Ok(match self.loaded().await {
+            Ok(Loaded::Live(proven)) => Some(proven.record),
+            Ok(Loaded::Refused { behind, .. }) => behind,
+            Err(Error::Store(StoreError::CorruptRecord { .. })) => None,
+            Err(error) => return Err(error),
         })
     }
 
@@ -483,9 +537,16 @@ impl Sessions {
         by: RevokedBy,
     ) -> Result<u64, Error> {
         let manager = &self.visit.manager;
-        let revoked = manager.delete_user(user, except, by).await?;
-        self.state().begun = manager.epoch();
-        Ok(revoked)
+        let UserDeleted {
+            deleted,
+            previous,
+            epoch,
+        } = manager.delete_user(user, except, by).await?;
+        let mut state = self.state();
+        if state.begun_for(user).is_from(previous) {
+            state.own = Some((user.clone(), epoch));
+        }
+        Ok(deleted)
     }
 
     /// Takes on a session that this request made or renewed.
@@ -494,6 +555,7 @@ impl Sessions {
         let mut state = self.state();
         state.loaded = Some(Loaded::Live(Proven::by_present_token(Arc::clone(&record))));
         state.cookie = Some(cookie);
+        state.renewal = None;
         CurrentSession(record)
     }
 
@@ -530,6 +592,7 @@ impl Sessions {
         let is_absent = matches!(presented, Presented::Nothing(Refusal::Absent));
         if !is_absent || state.cookie.is_some() {
             state.cookie = Some(manager.config().cookie.remove());
+            state.renewal = None;
         }
         state.loaded = Some(Loaded::refused(Refusal::Ended));
     }
@@ -546,6 +609,14 @@ impl Sessions {
 }
 
 impl State {
+    /// Returns when a login of this user by this request began.
+    fn begun_for(&self, user: &UserKey) -> Epoch {
+        match &self.own {
+            Some((own, epoch)) if own == user => *epoch,
+            Some(_) | None => self.begun,
+        }
+    }
+
     /// Says whether this is still the record that an action began with. Another action of the same
     /// request may have been faster.
     fn has(&self, began: &Arc<Record>) -> bool {
@@ -611,8 +682,9 @@ impl Init<'_> {
         let Visit {
             manager, client, ..
         } = &*sessions.visit;
-        let begun = self.begun.unwrap_or_else(|| sessions.epoch());
         let (user_key, meta) = (self.user_key?, self.meta?);
+        let begun = self.begun;
+        let begun = begun.unwrap_or_else(|| sessions.state().begun_for(&user_key));
         let replaced = sessions.proven().await?;
         let login = Login {
             user_key,

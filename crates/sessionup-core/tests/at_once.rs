@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, Error, Event, Manager, MemoryStore, Meta, MetaChange,
-    Peer, Pruned, Record, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp, UserKey,
+    Peer, Pruned, Record, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp,
+    UserDeleted, UserKey,
 };
 use tokio::sync::Barrier;
 
@@ -237,7 +238,11 @@ impl Store for Slow {
         self.store.delete(id, owner).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         self.hang().await?;
         self.store.delete_user(user, except).await
     }

@@ -165,10 +165,15 @@ async fn refused_requests_are_told_with_the_reason_and_strangers_are_not() {
     assert_eq!(told(&events), Vec::<String>::new());
 
     let altered = if pair.ends_with('A') { "E" } else { "A" };
-    let unknown = format!("{}{altered}", &pair[..pair.len() - 1]);
+    let wrong = format!("{}{altered}", &pair[..pair.len() - 1]);
+    let gone = login(&manager, "bob").await;
+    request(&manager, &gone).revoke().await.unwrap();
+    let unknown = gone.expose().split(';').next().unwrap();
+    told(&events);
     let twice = format!("{pair}; __Host-id=other");
     let cases = [
-        (unknown.as_str(), "rejected unknown false"),
+        (wrong.as_str(), "rejected wrong-secret true"),
+        (unknown, "rejected unknown false"),
         ("__Host-id=short", "rejected malformed false"),
         (twice.as_str(), "rejected ambiguous false"),
     ];

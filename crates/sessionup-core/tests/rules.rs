@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use sessionup_core::{
     Change, CreateOptions, Created, Credential, Epoch, Error, Manager, ManualClock, MemoryStore,
     MetaChange, MetaError, Peer, Pruned, Random, RandomError, Record, SecretHash, Session,
-    SessionId, Sessions, Store, StoreError, Timestamp, UserKey,
+    SessionId, Sessions, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -414,7 +414,11 @@ impl Store for Faithless {
         self.store.delete(id, owner).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         self.store.delete_user(user, except).await
     }
 

@@ -40,6 +40,7 @@
 //! | 7 | an entry of meta: one byte with the length of its name, its name, its value as JSON |
 //! | 8 | when the user last proved who they are, 8 bytes; left out if that was at creation |
 //! | 9 | the token before the present one: hash of its secret, when it was replaced, and until when it is accepted, 32, 8 and 8 bytes; the last is left out while the present token is unused |
+//! | 10 | whether browsers keep the cookie when they are closed: one byte, 1; left out if not |
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -66,6 +67,7 @@ mod tag {
     pub(super) const META: u8 = 7;
     pub(super) const AUTHENTICATED_AT: u8 = 8;
     pub(super) const REPLACED: u8 = 9;
+    pub(super) const PERSISTENT: u8 = 10;
 }
 
 /// A record as it lies in the table.
@@ -193,6 +195,9 @@ fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
         let at = session.authenticated_at.as_millis().to_le_bytes();
         put_field(tail, tag::AUTHENTICATED_AT, &[&at]);
     }
+    if session.persistent {
+        put_field(tail, tag::PERSISTENT, &[&[1]]);
+    }
     if let Some(replaced) = &record.replaced {
         let hash: &[u8] = replaced.hash.as_bytes();
         let at = replaced.at.as_millis().to_le_bytes();
@@ -248,6 +253,7 @@ impl<'a> Head<'a> {
         if let Some(at) = fields.authenticated_at {
             session.authenticated_at = at;
         }
+        session.persistent = fields.persistent.is_some();
         session.last_seen_at = Timestamp::from_millis(self.last_seen_at);
         session.idle_timeout = (self.idle_timeout != NO_IDLE_TIMEOUT)
             .then(|| Duration::from_millis(self.idle_timeout));
@@ -288,6 +294,7 @@ struct Fields<'a> {
     meta: MetaChange,
     authenticated_at: Option<Timestamp>,
     replaced: Option<Replaced>,
+    persistent: Option<()>,
     unknown: Vec<u8>,
 }
 
@@ -320,6 +327,10 @@ impl<'a> Fields<'a> {
             tag::DEVICE => put_once(&mut self.device, Some(content), damaged),
             tag::META => self.add_meta(content).ok_or(damaged)?,
             tag::AUTHENTICATED_AT => put_once(&mut self.authenticated_at, time(content), damaged),
+            tag::PERSISTENT => {
+                let is_set = (content == [1]).then_some(());
+                put_once(&mut self.persistent, is_set, damaged)
+            }
             tag::REPLACED => put_once(&mut self.replaced, replaced(content), damaged),
             _ => {
                 put_field(&mut self.unknown, tag, &[content]);

@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use redb::Database;
 use sessionup_core::{
     Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Epoch, Pruned, Record,
-    SessionId, Store, StoreError, Timestamp, UserKey,
+    SessionId, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 use crate::builder::{RedbStoreBuilder, Settings};
@@ -262,7 +262,11 @@ impl Store for RedbStore {
         self.write(Delete { id, owner }, Room::Reserved).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         let delete = DeleteUser {
             user: user.clone(),
             except: except.to_vec(),

@@ -83,8 +83,18 @@ async fn what_changes_nothing_costs_no_sync() {
     store.list(&user("bob"), at(0)).await.unwrap();
     assert!(!store.delete(id(9), None).await.unwrap());
     assert!(!store.delete(id(1), Some(&user("bob"))).await.unwrap());
-    assert_eq!(store.delete_user(&user("bob"), &[]).await.unwrap(), 0);
-    assert_eq!(store.delete_user(&user("ann"), &[id(1)]).await.unwrap(), 0);
+    assert_eq!(
+        store.delete_user(&user("bob"), &[]).await.unwrap().deleted,
+        0
+    );
+    assert_eq!(
+        store
+            .delete_user(&user("ann"), &[id(1)])
+            .await
+            .unwrap()
+            .deleted,
+        0
+    );
     store.update(id(9), Change::default(), at(0)).await.unwrap();
     store.update(id(1), Change::default(), at(0)).await.unwrap();
     create(&store, 1, "bob").await.unwrap_err();

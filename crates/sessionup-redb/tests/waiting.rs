@@ -64,7 +64,7 @@ async fn full_queue_refuses_creates_at_once_and_takes_revocations() {
         deleted += u32::from(delete.await.unwrap());
     }
     assert_eq!(deleted, 1);
-    assert_eq!(delete_user.await.unwrap(), 2);
+    assert_eq!(delete_user.await.unwrap().deleted, 2);
     create(&store, 4, "ann").await.unwrap();
 }
 

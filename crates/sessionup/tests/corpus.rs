@@ -260,7 +260,7 @@ async fn user_keys_are_kept_apart_by_every_store() {
         }
         for (n, (case, user)) in users.iter().enumerate() {
             assert_eq!(
-                store.delete_user_dyn(user, &[]).await.unwrap(),
+                store.delete_user_dyn(user, &[]).await.unwrap().deleted,
                 1,
                 "{name} {case}"
             );

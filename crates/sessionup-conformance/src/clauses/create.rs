@@ -17,6 +17,7 @@ pub async fn create_keeps_every_field(fixture: &Fixture) {
     for (n, (name, client)) in (0..).zip(clients()) {
         let mut full = record_with(n, |session| {
             session.authenticated_at = at(3);
+            session.persistent = n % 3 == 0;
             session.last_seen_at = at(7);
             session.idle_timeout = Some(Duration::from_secs(1_800));
             session.client = client;

@@ -70,6 +70,26 @@ pub async fn nothing_else_overtakes_a_login(fixture: &Fixture) {
     expect_made(fixture, &record(4), begun).await;
 }
 
+/// A deletion of a user's sessions tells from which moment on logins were not overtaken before it,
+/// and are not after it.
+pub async fn delete_user_tells_of_the_one_before(fixture: &Fixture) {
+    let opened = fixture.store().epoch();
+    let first = fixture.delete_user_and_tell(&ann(), &[]).await;
+    assert_eq!(first.previous, opened, "there was none before");
+    assert_eq!(first.epoch, fixture.store().epoch(), "it is the latest");
+
+    fixture.delete_user(&user("bob"), &[]).await;
+    let second = fixture.delete_user_and_tell(&ann(), &[]).await;
+    assert_eq!(second.previous, first.epoch, "that of the same user");
+    assert_eq!(second.epoch, fixture.store().epoch(), "it is the latest");
+
+    let overtaken = [opened, first.epoch];
+    for (n, begun) in (1..).zip(overtaken) {
+        expect_overtaken(fixture, &record(n), begun, CreateOptions::default()).await;
+    }
+    expect_made(fixture, &record(3), second.epoch).await;
+}
+
 /// A moment of another opening of the store cannot be judged, so the login is refused.
 pub async fn moment_of_another_opening_is_refused(fixture: &Fixture) {
     let now = fixture.store().epoch();

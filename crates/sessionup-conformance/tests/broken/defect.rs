@@ -8,7 +8,7 @@ use std::thread;
 use sessionup_conformance::{CLAUSES, Fixture};
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 /// Runs all clauses against a store with this defect, and returns which of them failed.
@@ -84,7 +84,7 @@ pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
         inner: &MemoryStore,
         user: &UserKey,
         except: &[SessionId],
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+    ) -> impl Future<Output = Result<UserDeleted, StoreError>> + Send {
         inner.delete_user(user, except)
     }
 
@@ -161,7 +161,7 @@ impl<D: Defect> Store for Broken<D> {
         &self,
         user: &UserKey,
         except: &[SessionId],
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+    ) -> impl Future<Output = Result<UserDeleted, StoreError>> + Send {
         self.defect.delete_user(&self.inner, user, except)
     }
 
@@ -308,7 +308,7 @@ macro_rules! operation {
             $inner: &MemoryStore,
             $user: &UserKey,
             $except: &[SessionId],
-        ) -> Result<u64, StoreError> $body
+        ) -> Result<UserDeleted, StoreError> $body
     };
     (prune($this:ident, $inner:ident, $now:ident, $at_most:ident) $body:block) => {
         async fn prune(
@@ -328,7 +328,7 @@ pub(crate) mod prelude {
 
     pub(crate) use sessionup_core::{
         Change, CreateOptions, Created, Epoch, MemoryStore, MetaChange, Pruned, Record, SecretHash,
-        Session, SessionId, SessionLimit, Store, StoreError, Timestamp, UserKey,
+        Session, SessionId, SessionLimit, Store, StoreError, Timestamp, UserDeleted, UserKey,
     };
     pub(crate) use tokio::task::yield_now;
 

@@ -30,8 +30,7 @@ defect!(
             let ending = all.iter().filter(|record| !except.contains(&record.session.id));
             let count = ending.count() as u64;
             yield_now().await;
-            inner.delete_user(user, except).await?;
-            Ok(count)
+            told(inner.delete_user(user, except).await?, count)
         }
     }
 );
@@ -45,7 +44,7 @@ defect!(
         delete_user(self, inner, user, except) {
             let alike = |key: &UserKey| key.as_str().starts_with(user.as_str());
             let ids = ids(&self.0.list(inner, alike, BEFORE_ALL).await?, except);
-            delete_each(inner, &ids).await
+            delete_each(inner, user, &ids).await
         }
     }
 );
@@ -64,7 +63,7 @@ defect!(
                     && key.chars().zip(pattern.chars()).all(matches)
             };
             let ids = ids(&self.0.list(inner, alike, BEFORE_ALL).await?, except);
-            delete_each(inner, &ids).await
+            delete_each(inner, user, &ids).await
         }
     }
 );
@@ -86,7 +85,7 @@ defect!(
         delete_user(self, inner, user, except) {
             let now = Timestamp::from_millis(self.0.load(Ordering::SeqCst));
             let ids = ids(&inner.list(user, now).await?, except);
-            delete_each(inner, &ids).await
+            delete_each(inner, user, &ids).await
         }
     }
 );
@@ -100,7 +99,7 @@ defect!(
                 deleted += u64::from(inner.delete(id, None).await?);
                 yield_now().await;
             }
-            Ok(deleted)
+            of_none(inner, user, deleted).await
         }
     }
 );
@@ -111,7 +110,7 @@ defect!(
         delete_user(self, inner, user, except) {
             let mut ids = ids(&inner.list(user, BEFORE_ALL).await?, except);
             ids.truncate(10);
-            delete_each(inner, &ids).await
+            delete_each(inner, user, &ids).await
         }
     }
 );
@@ -164,7 +163,7 @@ defect!(
             if except.is_empty() {
                 return inner.delete_user(user, except).await;
             }
-            Ok(0)
+            of_none(inner, user, 0).await
         }
     }
 );
@@ -181,7 +180,7 @@ defect!(
         delete_user(self, inner, user, except) {
             let ids = ids(&inner.list(user, BEFORE_ALL).await?, except);
             self.0.lock().unwrap().extend(&ids);
-            delete_each(inner, &ids).await
+            delete_each(inner, user, &ids).await
         }
     }
 );
@@ -213,8 +212,8 @@ defect!(
     SubtractsExceptions {
         delete_user(self, inner, user, except) {
             let all = inner.list(user, BEFORE_ALL).await?.len();
-            inner.delete_user(user, except).await?;
-            Ok(all.saturating_sub(except.len()) as u64)
+            let right = inner.delete_user(user, except).await?;
+            told(right, all.saturating_sub(except.len()) as u64)
         }
     }
 );
@@ -224,10 +223,29 @@ fn ids(records: &[Arc<Record>], except: &[SessionId]) -> Vec<SessionId> {
     ids.filter(|id| !except.contains(id)).collect()
 }
 
-async fn delete_each(inner: &MemoryStore, ids: &[SessionId]) -> Result<u64, StoreError> {
+async fn delete_each(
+    inner: &MemoryStore,
+    user: &UserKey,
+    ids: &[SessionId],
+) -> Result<UserDeleted, StoreError> {
     let mut deleted = 0;
     for id in ids {
         deleted += u64::from(inner.delete(*id, None).await?);
     }
-    Ok(deleted)
+    of_none(inner, user, deleted).await
+}
+
+/// Tells of a deletion that was made in another way.
+async fn of_none(
+    inner: &MemoryStore,
+    user: &UserKey,
+    deleted: u64,
+) -> Result<UserDeleted, StoreError> {
+    let all = ids(&inner.list(user, BEFORE_ALL).await?, &[]);
+    told(inner.delete_user(user, &all).await?, deleted)
+}
+
+/// Says another number.
+fn told(right: UserDeleted, deleted: u64) -> Result<UserDeleted, StoreError> {
+    Ok(UserDeleted::new(deleted, right.previous, right.epoch))
 }

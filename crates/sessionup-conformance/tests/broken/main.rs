@@ -203,11 +203,13 @@ caught! {
     overtaken::CountsDeletionsOnly by delete_user_of_nothing_overtakes_too;
     overtaken::CountsEveryDeletion by nothing_else_overtakes_a_login;
     overtaken::EndsTheReplacedFirst by overtaken_login_leaves_the_replaced_session_alive;
+    overtaken::ForgetsTheOneBefore by delete_user_tells_of_the_one_before;
     overtaken::IgnoresBegun by
         login_from_before_delete_user_is_refused,
         login_at_once_with_delete_user_leaves_no_session;
     overtaken::NeverForgets by login_from_after_delete_user_is_made;
     overtaken::OvertakesEverybody by delete_user_overtakes_no_other_user;
+    overtaken::TellsOfOthers by delete_user_tells_of_the_one_before;
     overtaken::TakesAnyMoment by moment_of_another_opening_is_refused;
 
     prune::BoundsAreSigned by prune_takes_any_bound;

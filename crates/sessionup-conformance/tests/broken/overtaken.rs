@@ -34,7 +34,7 @@ defect!(
         }
         delete_user(self, inner, user, except) {
             let deleted = inner.delete_user(user, except).await?;
-            if deleted > 0 {
+            if deleted.deleted > 0 {
                 self.0.revoke(inner, user);
             }
             Ok(deleted)
@@ -106,6 +106,28 @@ defect!(
             inner.delete(SessionId::from_bytes([0xee; 16]), None).await?;
             yield_now().await;
             inner.create(record, options.begun(None), now).await
+        }
+    }
+);
+
+defect!(
+    /// Takes the latest revocation of anybody for that of the user.
+    TellsOfOthers {
+        delete_user(self, inner, user, except) {
+            let previous = inner.epoch();
+            let right = inner.delete_user(user, except).await?;
+            Ok(UserDeleted::new(right.deleted, previous, right.epoch))
+        }
+    }
+);
+
+defect!(
+    /// Does not know of the revocation before.
+    ForgetsTheOneBefore {
+        delete_user(self, inner, user, except) {
+            let right = inner.delete_user(user, except).await?;
+            let opened = Epoch::new(right.epoch.instance(), 0);
+            Ok(UserDeleted::new(right.deleted, opened, right.epoch))
         }
     }
 );

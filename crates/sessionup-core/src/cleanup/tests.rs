@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::store::{Change, CreateOptions, Created, Epoch, Pruned, StoreExt};
+use crate::store::{Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted};
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
 const SOON: Duration = Duration::from_millis(1);
@@ -62,7 +62,7 @@ impl Store for Scripted {
         Err(StoreError::Closed)
     }
 
-    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<UserDeleted, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -206,7 +206,7 @@ impl Store for Stuck {
         self.hang().await
     }
 
-    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<UserDeleted, StoreError> {
         self.hang().await
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::events::{Event, Events};
 use crate::feed::{Feed, Receive, Received};
-use crate::{SessionId, UserKey};
+use crate::{SessionId, StoreError, UserKey};
 
 /// Passes events on to receivers, and wakes those who wait for the end of a session.
 #[derive(Debug, Default)]
@@ -33,47 +33,51 @@ impl Hub {
         events
     }
 
-    /// Waits for nobody but for the lock on a short list.
+    /// Waits for nobody but for the lock on a short list. Nobody is woken under a lock.
     pub(crate) fn publish(&self, event: &Event) {
-        self.ring(event);
-        let mut receivers = lock(&self.receivers);
-        receivers.retain(|receiver| match receiver.upgrade() {
-            Some(feed) => {
-                feed.push(event.clone());
-                true
-            }
-            None => false,
+        for bell in self.bells_for(event) {
+            bell.push(());
+        }
+        let mut receivers = Vec::new();
+        lock(&self.receivers).retain(|receiver| {
+            let feed = receiver.upgrade();
+            let is_there = feed.is_some();
+            receivers.extend(feed);
+            is_there
         });
+        for receiver in receivers {
+            receiver.push(event.clone());
+        }
     }
 
-    /// Wakes whoever watches a session that may have ended. They look for themselves, so it does
-    /// not matter if some are woken for nothing.
-    fn ring(&self, event: &Event) {
+    /// Finds whoever watches a session that may have ended. They look for themselves, so it does not
+    /// matter if some are woken for nothing.
+    fn bells_for(&self, event: &Event) -> Vec<Arc<Feed<()>>> {
         let watched = lock(&self.watched);
         if watched.by_id.is_empty() {
-            return;
+            return Vec::new();
         }
-        let of_session = |id: &SessionId| {
-            let watchers = watched.by_id.get(id);
-            watchers.into_iter().flat_map(HashMap::values)
+        let bells = |is_meant: &dyn Fn(&Watcher) -> bool| -> Vec<_> {
+            let watchers = watched.by_id.values().flat_map(HashMap::values);
+            let meant = watchers.filter(|watcher| is_meant(watcher));
+            meant.map(|watcher| Arc::clone(&watcher.bell)).collect()
         };
-        let everybody = || watched.by_id.values().flat_map(HashMap::values);
         match event {
-            Event::Evicted { id, .. } | Event::Revoked { id, .. } => {
-                of_session(id).for_each(Watcher::ring);
+            Event::Evicted { id, .. } | Event::Renewed { id } | Event::Revoked { id, .. } => {
+                let watchers = watched.by_id.get(id).into_iter().flat_map(HashMap::values);
+                watchers.map(|watcher| Arc::clone(&watcher.bell)).collect()
             }
-            Event::RevokedUser { user_key, .. } => everybody()
-                .filter(|watcher| watcher.user_key == *user_key)
-                .for_each(Watcher::ring),
-            // What became of a revocation may be unknown.
-            Event::RevokedEverybody { .. } | Event::StoreFailed { .. } => {
-                everybody().for_each(Watcher::ring)
+            Event::RevokedUser { user_key, .. } => bells(&|watcher| watcher.user_key == *user_key),
+            // What became of a revocation is unknown.
+            Event::StoreFailed {
+                error: StoreError::OutcomeUnknown { .. },
             }
+            | Event::RevokedEverybody { .. } => bells(&|_| true),
             Event::Created { .. }
             | Event::Mismatched { .. }
             | Event::Missed { .. }
             | Event::Rejected { .. }
-            | Event::Renewed { .. } => {}
+            | Event::StoreFailed { .. } => Vec::new(),
         }
     }
 
@@ -108,12 +112,6 @@ impl Drop for Hub {
     }
 }
 
-impl Watcher {
-    fn ring(&self) {
-        self.bell.push(());
-    }
-}
-
 /// Somebody's interest in the end of a session.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -124,6 +122,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Says whether the session may have ended or have been renewed.
+    pub(crate) fn has_rung(&self) -> bool {
+        self.bell.try_recv().is_some()
+    }
+
     /// Waits until the session may have ended.
     pub(crate) fn rung(&self) -> Receive<'_, ()> {
         self.bell.recv()
@@ -154,7 +157,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::StoreError;
     use crate::events::RevokedBy;
 
     fn id(n: u8) -> SessionId {
@@ -199,11 +201,22 @@ mod tests {
             (
                 "unknown outcome",
                 Event::StoreFailed {
-                    error: StoreError::Overloaded,
+                    error: StoreError::outcome_unknown("torn"),
                 },
                 [true, true, true],
             ),
-            ("renewal", Event::Renewed { id: id(1) }, [false; 3]),
+            (
+                "renewal",
+                Event::Renewed { id: id(1) },
+                [true, false, false],
+            ),
+            (
+                "another failure",
+                Event::StoreFailed {
+                    error: StoreError::Overloaded,
+                },
+                [false; 3],
+            ),
         ];
         for (name, event, expected) in cases {
             let hub = Arc::new(Hub::default());

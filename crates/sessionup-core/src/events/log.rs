@@ -10,7 +10,10 @@ use crate::{Refusal, Timestamp};
 /// Writes events to the log by `tracing`, under the target `sessionup`.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
+    /// What anybody can cause without a token.
     rejections: Throttle,
+    /// What needs a token, or an id that is in no public place.
+    suspicions: Throttle,
     failures: Throttle,
 }
 
@@ -36,19 +39,23 @@ impl Log {
                 let by = by.as_str();
                 tracing::info!(target: "sessionup", sessions, by, "sessions revoked");
             }
-            Event::Mismatched { mismatch, id, .. } => self.rejections.pass(now, |suppressed| {
+            Event::Mismatched { mismatch, id, .. } => self.suspicions.pass(now, |suppressed| {
                 let mismatch = mismatch.as_str();
                 tracing::warn!(target: "sessionup", %id, mismatch, suppressed, "client changed");
             }),
-            Event::Rejected { reason, id, .. } => self.rejections.pass(now, |suppressed| {
+            Event::Rejected { reason, id, .. } => {
                 let (id, why) = (id.map(display), reason.as_str());
                 let mismatch = mismatch_of(*reason);
                 if is_suspicious(*reason) {
-                    tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
+                    self.suspicions.pass(now, |suppressed| {
+                        tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
+                    });
                 } else {
-                    tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
+                    self.rejections.pass(now, |suppressed| {
+                        tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
+                    });
                 }
-            }),
+            }
             Event::StoreFailed { error } => self.failures.pass(now, |suppressed| {
                 let cause = std::error::Error::source(error).map(display);
                 tracing::error!(target: "sessionup", %error, cause, suppressed, "store failed");
@@ -65,11 +72,12 @@ const fn mismatch_of(reason: Refusal) -> Option<&'static str> {
     }
 }
 
-/// Says whether somebody may be at work who should not, beyond an old cookie.
+/// Says whether somebody may be at work who should not, and who has or had a token. Two cookies, or
+/// one that is none, anybody can send.
 const fn is_suspicious(reason: Refusal) -> bool {
     matches!(
         reason,
-        Refusal::Ambiguous | Refusal::Mismatch(_) | Refusal::Reused
+        Refusal::Mismatch(_) | Refusal::Reused | Refusal::WrongSecret
     )
 }
 

@@ -46,6 +46,7 @@ impl Manager {
             now.saturating_add(config.lifetime),
         );
         session.idle_timeout = config.idle_timeout;
+        session.persistent = config.persistent;
         session.client = login.client;
         session.meta = login.meta;
 
@@ -89,24 +90,31 @@ impl Manager {
     }
 
     /// Puts a new secret in place of the present one, which is dead from then on; the id stays.
+    /// With a client the user proved who they are: the session lasts as long again.
     /// `None` if the session ended or the token no longer proves it.
     pub(crate) async fn renew(
         &self,
         proven: &Proven,
-        authenticates: bool,
+        authenticated: Option<Client>,
     ) -> Result<Option<Issued>, Error> {
         let id = proven.record.session.id;
         let token = Token::renewed(id, &*self.inner.random)?;
         let to = token.credential().secret_hash;
-        let lifetime = self.config().lifetime;
         let change = |record: &Record, now: Timestamp| {
             let mut change = Change::touch(now);
             let replaced = Replaced::new(record.secret_hash, now);
             let renew = SecretChange::new(record.secret_hash, to);
             change.secret = Some(renew.replacing(replaced));
-            if authenticates {
+            if let Some(client) = &authenticated {
+                let Session {
+                    authenticated_at,
+                    expires_at,
+                    ..
+                } = record.session;
+                let lifetime = expires_at.saturating_since(authenticated_at);
                 change.authenticated_at = Some(now);
                 change.expires_at = Some(now.saturating_add(lifetime));
+                change.client = Some(client.clone());
             }
             Ok::<_, Error>(change)
         };
@@ -143,10 +151,10 @@ impl Manager {
     }
 
     pub(super) fn issued(&self, record: Arc<Record>, token: &Token, now: Timestamp) -> Issued {
-        let config = self.config();
-        let keep_until = config.persistent.then_some(record.session.expires_at);
+        let session = &record.session;
+        let keep_until = session.persistent.then_some(session.expires_at);
         Issued {
-            cookie: config.cookie.set(token, keep_until, now),
+            cookie: self.config().cookie.set(token, keep_until, now),
             record,
         }
     }

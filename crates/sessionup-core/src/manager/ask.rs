@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::events::{Event, RevokedBy, Watch};
 use crate::manager::{Config, Manager, Proven};
 use crate::patience::Patient;
-use crate::store::{Change, CreateOptions, Created, Epoch, StoreError};
+use crate::store::{Change, CreateOptions, Created, Epoch, StoreError, UserDeleted};
 use crate::{ListedSession, Record, Session, SessionId, Timestamp, UserKey};
 
 impl Manager {
@@ -101,16 +101,16 @@ impl Manager {
         user: &UserKey,
         except: &[SessionId],
         by: RevokedBy,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<UserDeleted, StoreError> {
         let delete = self.inner.store.delete_user_dyn(user, except);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let sessions = deleted.inspect_err(|error| self.report(error))?;
+        let deleted = deleted.inspect_err(|error| self.report(error))?;
         self.tell(&Event::RevokedUser {
             user_key: user.clone(),
-            sessions,
+            sessions: deleted.deleted,
             by,
         });
-        Ok(sessions)
+        Ok(deleted)
     }
 
     /// At the end of all time every session has expired.
@@ -163,6 +163,13 @@ impl Manager {
             }
         }
         Err(StoreError::Overloaded.into())
+    }
+
+    /// Says whether a token proves its session even now.
+    pub(crate) async fn is_proven(&self, proven: &Proven) -> Result<bool, StoreError> {
+        let now = self.now();
+        let present = self.fetch(proven.record.session.id, now).await?;
+        Ok(present.is_some_and(|record| self.accepts(&record, &proven.hash, now)))
     }
 
     /// Tells of a failure. Answers that are errors only because the caller must act on them are

@@ -161,10 +161,13 @@ impl ManagerBuilder {
 
     /// Gives a session a new token so often, along with the response to a request. Off by default.
     ///
-    /// A token that was stolen is then worth something until its owner's next request after that
-    /// time, and its use after that is noticed, see [`on_reuse`](Self::on_reuse). The old token is
-    /// accepted until the new one is used, for the response that brings it may be lost, and
-    /// [`renewal_grace`](Self::renewal_grace) longer, for requests that were under way. The OWASP
+    /// The old token is accepted until the new one is used, for the response that brings it may be
+    /// lost, and [`renewal_grace`](Self::renewal_grace) longer, for requests that were under way.
+    /// From then on its use is noticed, see [`on_reuse`](Self::on_reuse): of a user and a thief with
+    /// the same token, whoever comes second is found out. Not found out is a thief who is given the
+    /// new token and never uses it.
+    ///
+    /// A renewal is a durable write, and the response that carries it is not cached. The OWASP
     /// Session Management Cheat Sheet calls this the renewal timeout.
     pub fn renew_every(mut self, renew_every: Duration) -> Self {
         self.options.renew_every = Some(renew_every);

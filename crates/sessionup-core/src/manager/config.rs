@@ -148,6 +148,9 @@ impl Options {
         if renew_every.is_some_and(|every| every <= *renewal_grace) {
             return Err(ConfigError::GraceBeyondRenewal);
         }
+        if *on_reuse == OnReuse::Revoke && renewal_grace.is_zero() {
+            return Err(ConfigError::NoGrace);
+        }
         let store_timeout = whole_millis(*store_timeout, "store_timeout")?;
         // A quarter of the idle timeout: a session in use is never ended for want of a touch.
         let suitable = idle_timeout.map_or(Self::DEFAULT_TOUCH_INTERVAL, |idle| {
@@ -187,6 +190,11 @@ pub enum ConfigError {
     /// Tokens would be renewed while the ones before are still accepted.
     #[error("renew_every is not longer than renewal_grace: lengthen it, or shorten the grace")]
     GraceBeyondRenewal,
+    /// Requests that are under way during a renewal would end their session.
+    #[error(
+        "on_reuse revokes while renewal_grace is zero: requests under way would end the session"
+    )]
+    NoGrace,
     /// The idle timeout would never be met.
     #[error(
         "idle_timeout is longer than the lifetime: shorten it, or raise lifetime or expires_in"
@@ -261,6 +269,14 @@ mod tests {
                 "renewed within the grace",
                 with(|o| o.renew_every = Some(o.renewal_grace)),
                 ConfigError::GraceBeyondRenewal,
+            ),
+            (
+                "no grace",
+                with(|o| {
+                    o.on_reuse = OnReuse::Revoke;
+                    o.renewal_grace = Duration::ZERO;
+                }),
+                ConfigError::NoGrace,
             ),
             (
                 "no patience",

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
-use crate::Session;
 use crate::manager::Manager;
+use crate::{Session, StoreError};
 
 /// How long nobody looks whether the session is live, if nothing is heard of it.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// How soon a store that was overloaded is asked again.
+const OVERLOAD: Duration = Duration::from_secs(1);
 
 impl Manager {
     /// Returns when a session has ended, or when nobody can say that it is live.
@@ -21,10 +24,12 @@ impl Manager {
             watch.reset();
             // After the watch began: what ends from here on is heard.
             let now = self.now();
-            let Ok(Some(record)) = self.fetch(session.id, now).await else {
-                return;
+            let left = match self.fetch(session.id, now).await {
+                Ok(Some(record)) => record.session.deadline().saturating_since(now),
+                // It asks too much of the store, not the session.
+                Err(StoreError::Overloaded) => OVERLOAD,
+                Ok(None) | Err(_) => return,
             };
-            let left = record.session.deadline().saturating_since(now);
             let sleep = Delay::new(left.clamp(Duration::from_millis(1), PAUSE));
             either(pin!(watch.rung()), pin!(sleep)).await;
         }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crate::client::Mismatch;
 use crate::cookie::SetCookie;
-use crate::events::{Event, RevokedBy};
+use crate::events::{Event, RevokedBy, Watch};
 use crate::manager::{LazyClient, Manager, OnMismatch, OnReuse, Presented};
 use crate::proof::{Proof, TokenChange, prove, token_change};
 use crate::store::{Change, SecretChange, StoreError};
-use crate::{Record, Refusal, Replaced, SecretHash, SessionId, Timestamp, Token, lifetime};
+use crate::{
+    Credential, Record, Refusal, Replaced, SecretHash, SessionId, Timestamp, Token, lifetime,
+};
 
 /// What became of what a request presented.
 #[derive(Clone, Debug)]
@@ -47,51 +49,91 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// Says whether both are the same live session.
+    pub(crate) fn is_same_session(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Live(this), Self::Live(other)) => {
+                this.record.session.id == other.record.session.id
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a request came with, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) presented: &'a Presented,
+    pub(crate) client: &'a LazyClient,
+}
+
+/// The cookie of a token that was renewed by time, and what makes it worthless.
+pub(crate) type Renewal = Option<(SetCookie, Watch)>;
+
 impl Manager {
     /// Finds the session that a request presents. If its token was renewed, there is a cookie to
     /// send.
-    pub(crate) async fn load(
-        &self,
-        presented: &Presented,
-        client: &LazyClient,
-    ) -> Result<(Loaded, Option<SetCookie>), StoreError> {
+    pub(crate) async fn load(&self, arrival: Arrival<'_>) -> Result<(Loaded, Renewal), StoreError> {
         let now = self.now();
-        let refuse = |reason| (Loaded::refused(reason), None);
-        let (native, imported) = match presented {
-            Presented::Nothing(Refusal::Absent) => return Ok(refuse(Refusal::Absent)),
-            Presented::Nothing(reason) => {
-                self.rejected(*reason, None, client);
-                return Ok(refuse(*reason));
+        let client = arrival.client;
+        let (native, imported) = match arrival.presented {
+            Presented::Nothing(Refusal::Absent) => {
+                return Ok((Loaded::refused(Refusal::Absent), None));
             }
+            Presented::Nothing(reason) => return Ok((self.refuse(*reason, None, client), None)),
             Presented::Credentials { native, imported } => (native, imported),
         };
+        let mut other = None;
         for credential in native.iter().chain(imported) {
             let Some(record) = self.fetch(credential.id, now).await? else {
                 continue;
             };
             let hash = credential.secret_hash;
             let grace = self.config().renewal_grace;
-            match prove(&record, &hash, now, grace) {
-                None => {}
-                Some(Proof::Late) => return Ok((self.late(record, client), None)),
-                Some(Proof::Reused) => return Ok((self.reused(record, client).await?, None)),
-                Some(proof @ (Proof::Current | Proof::Superseded)) => {
-                    return self
-                        .admit(Proven { record, hash }, proof, client, now)
-                        .await;
+            let proof = prove(&record, &hash, now, grace);
+            return match proof {
+                None => {
+                    other = Some(credential.id);
+                    continue;
                 }
-            }
+                Some(proof @ (Proof::Current | Proof::Superseded)) => {
+                    self.admit(Proven { record, hash }, proof, client, now)
+                        .await
+                }
+                // It may have been on its way for long.
+                Some(Proof::Reused)
+                    if prove(&record, &hash, arrival.at, grace) == Some(Proof::Reused) =>
+                {
+                    Ok((self.reused(record, client).await?, None))
+                }
+                Some(Proof::Late | Proof::Reused) => Ok((self.late(record, client), None)),
+            };
         }
+        let reason = if other.is_some() {
+            Refusal::WrongSecret
+        } else {
+            self.guess(*native, now)
+        };
+        Ok((self.refuse(reason, other, client), None))
+    }
+
+    /// Guesses why nobody has a token, by the time in its id.
+    fn guess(&self, native: Option<Credential>, now: Timestamp) -> Refusal {
         let lifetime = self.config().lifetime;
         let made_at = native.and_then(|credential| credential.id.created_at());
         let is_old = |at: Timestamp| !lifetime::is_live(at.saturating_add(lifetime), now);
-        let reason = if made_at.is_some_and(is_old) {
+        if made_at.is_some_and(is_old) {
             Refusal::Expired
         } else {
             Refusal::Unknown
-        };
-        self.rejected(reason, None, client);
-        Ok(refuse(reason))
+        }
+    }
+
+    fn refuse(&self, reason: Refusal, id: Option<SessionId>, client: &LazyClient) -> Loaded {
+        self.rejected(reason, id, client);
+        Loaded::refused(reason)
     }
 
     /// Says whether a token still proves a session.
@@ -130,7 +172,7 @@ impl Manager {
         proof: Proof,
         client: &LazyClient,
         now: Timestamp,
-    ) -> Result<(Loaded, Option<SetCookie>), StoreError> {
+    ) -> Result<(Loaded, Renewal), StoreError> {
         let config = self.config();
         let mismatch = match config.on_mismatch {
             OnMismatch::Ignore => None,
@@ -179,62 +221,94 @@ impl Manager {
         proven: Proven,
         proof: Proof,
         now: Timestamp,
-    ) -> Result<(Loaded, Option<SetCookie>), StoreError> {
+    ) -> Result<(Loaded, Renewal), StoreError> {
         let config = self.config();
         let (every, grace) = (config.renew_every, config.renewal_grace);
         match token_change(&proven.record, proof, now, every, grace) {
             Some(TokenChange::Confirm(replaced)) => {
                 let held = proven.record.secret_hash;
                 let confirm = SecretChange::new(held, held).replacing(replaced);
-                let updated = self.change_token(&proven, confirm, now).await;
-                let record = updated.unwrap_or_else(|| Arc::clone(&proven.record));
-                Ok((Loaded::Live(Proven { record, ..proven }), None))
+                Ok((self.confirm(proven, confirm, now).await?, None))
             }
-            Some(TokenChange::Renew) => Ok(self.renew_by_time(proven, now).await),
+            Some(TokenChange::Renew) => self.renew_by_time(proven, now).await,
             None => Ok((self.touch(proven, now).await, None)),
         }
     }
 
+    async fn confirm(
+        &self,
+        proven: Proven,
+        confirm: SecretChange,
+        now: Timestamp,
+    ) -> Result<Loaded, StoreError> {
+        match self.change_token(&proven, confirm, now).await {
+            Ok(Some(record)) => Ok(Loaded::Live(Proven { record, ..proven })),
+            Ok(None) => self.recheck(proven, now).await,
+            Err(_) => Ok(Loaded::Live(proven)),
+        }
+    }
+
     /// Gives the session another token and keeps the one that proved it until the new one is used.
-    async fn renew_by_time(&self, proven: Proven, now: Timestamp) -> (Loaded, Option<SetCookie>) {
+    async fn renew_by_time(
+        &self,
+        proven: Proven,
+        now: Timestamp,
+    ) -> Result<(Loaded, Renewal), StoreError> {
         let id = proven.record.session.id;
         let token = match Token::renewed(id, &*self.inner.random) {
             Ok(token) => token,
             Err(error) => {
                 tracing::error!(target: "sessionup", %error, "token could not be renewed");
-                return (Loaded::Live(proven), None);
+                return Ok((Loaded::Live(proven), None));
             }
         };
         let replaced = Replaced::new(proven.hash, now).accepted_until(None);
         let (from, to) = (proven.record.secret_hash, token.credential().secret_hash);
         let renew = SecretChange::new(from, to).replacing(replaced);
-        // If another request was faster, this one's token is still accepted.
-        let Some(record) = self.change_token(&proven, renew, now).await else {
-            return (Loaded::Live(proven), None);
+        let record = match self.change_token(&proven, renew, now).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok((self.recheck(proven, now).await?, None)),
+            Err(_) => return Ok((Loaded::Live(proven), None)),
         };
         self.tell(&Event::Renewed { id });
+        let watch = self.watch(&record.session);
         let issued = self.issued(record, &token, now);
         let proven = Proven::by_present_token(issued.record);
-        (Loaded::Live(proven), Some(issued.cookie))
+        Ok((Loaded::Live(proven), Some((issued.cookie, watch))))
     }
 
-    /// Changes what is held of tokens, and records the use with it. That it cannot be done is no
-    /// reason to refuse the request.
+    /// Another request was faster: it renewed the token, which is accepted still, or ended the
+    /// session.
+    async fn recheck(&self, proven: Proven, now: Timestamp) -> Result<Loaded, StoreError> {
+        let present = self.fetch(proven.record.session.id, now).await?;
+        Ok(match present {
+            Some(record) if self.accepts(&record, &proven.hash, now) => {
+                Loaded::Live(Proven { record, ..proven })
+            }
+            Some(_) | None => Loaded::refused(Refusal::Unknown),
+        })
+    }
+
+    /// Changes what is held of tokens, and records the use with it. That it fails is no reason to
+    /// refuse the request.
     async fn change_token(
         &self,
         proven: &Proven,
         secret: SecretChange,
         now: Timestamp,
-    ) -> Option<Arc<Record>> {
+    ) -> Result<Option<Arc<Record>>, StoreError> {
         let mut change = Change::touch(now);
         change.secret = Some(secret);
-        let updated = self.update(proven.record.session.id, change, now).await;
-        updated.ok().flatten()
+        self.update(proven.record.session.id, change, now).await
     }
 
     async fn touch(&self, proven: Proven, now: Timestamp) -> Loaded {
         let session = &proven.record.session;
+        // The session's own timeout may be shorter than the one that the interval suits.
         let interval = self.config().touch_interval;
+        let interval = session
+            .idle_timeout
+            .map_or(interval, |idle| interval.min(idle / 4));
         if !lifetime::touch_is_due(session.last_seen_at, now, interval) {
             return Loaded::Live(proven);
         }

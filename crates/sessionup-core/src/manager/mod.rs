@@ -16,7 +16,7 @@ pub(crate) use act::{Issued, Login};
 pub use builder::ManagerBuilder;
 pub(crate) use config::Config;
 pub use config::{ConfigError, OnMismatch, OnReuse};
-pub(crate) use load::{Loaded, Proven};
+pub(crate) use load::{Arrival, Loaded, Proven};
 pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
@@ -74,6 +74,11 @@ impl Manager {
     /// Begins a manager over the same store that has the settings of this one until they are
     /// changed.
     ///
+    /// For some logins that differ from the others, such as those that are to be remembered. A session
+    /// keeps lifetime, idle timeout and persistence of its cookie from the manager that made it,
+    /// whichever serves it later. Around one route there should be layers of one manager only: the
+    /// cookie of the outer one would replace that of the inner.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use sessionup_core::{Manager, MemoryStore};
@@ -126,7 +131,9 @@ impl Manager {
     /// Says whether the user of a session proved who they are less than `within` ago.
     #[must_use]
     pub fn is_fresh(&self, session: &Session, within: Duration) -> bool {
-        self.now().saturating_since(session.authenticated_at) < within
+        let (now, at) = (self.now(), session.authenticated_at);
+        // Where the clock stepped back, what seems to lie ahead is believed as long and no longer.
+        now.saturating_since(at).max(at.saturating_since(now)) < within
     }
 
     /// Lists the live sessions of a user, oldest first; none is marked as current.
@@ -171,7 +178,8 @@ impl Manager {
         user_key: impl IntoUserKey + Send,
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
-        Ok(self.delete_user(&user, &[], RevokedBy::Admin).await?)
+        let deleted = self.delete_user(&user, &[], RevokedBy::Admin).await?;
+        Ok(deleted.deleted)
     }
 
     /// Revokes the sessions of all users, of every manager over this store; says how many.

@@ -31,6 +31,12 @@ impl Epoch {
         Self { instance, count }
     }
 
+    /// Says whether it is the other moment or a later one; of two openings nothing can be said.
+    #[must_use]
+    pub const fn is_from(self, other: Self) -> bool {
+        self.instance == other.instance && self.count >= other.count
+    }
+
     /// Returns which opening of a store made it.
     #[must_use]
     pub const fn instance(self) -> u64 {
@@ -83,15 +89,20 @@ impl Epochs {
         Epoch::new(self.instance, self.count.load(Ordering::SeqCst))
     }
 
-    /// Notes that all sessions of a user end, but for those that are excepted.
-    pub fn revoke(&self, user: &UserKey) {
+    /// Notes that all sessions of a user end, but for those that are excepted. Returns the moment
+    /// before which logins of the user were refused until now, and the one from now on.
+    pub fn revoke(&self, user: &UserKey) -> (Epoch, Epoch) {
         let mut state = self.state();
         let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        let revoked = state.revoked.get(user).copied().unwrap_or_default();
+        let previous = revoked.max(state.floor);
         if state.revoked.len() >= Self::USERS && !state.revoked.contains_key(user) {
             state.floor = count;
             state.revoked.clear();
         }
         state.revoked.insert(user.clone(), count);
+        let at = |count| Epoch::new(self.instance, count);
+        (at(previous), at(count))
     }
 
     /// Says whether a login that began then may still make a session.
@@ -99,7 +110,7 @@ impl Epochs {
     pub fn allows(&self, begun: Epoch, user: &UserKey) -> bool {
         let state = self.state();
         let revoked = state.revoked.get(user).copied().unwrap_or_default();
-        begun.instance == self.instance && begun.count >= revoked.max(state.floor)
+        begun.is_from(Epoch::new(self.instance, revoked.max(state.floor)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -132,6 +143,19 @@ mod tests {
         assert!(epochs.allows(before, &user("bob")));
         epochs.revoke(&user("ann"));
         assert!(!epochs.allows(after, &user("ann")));
+    }
+
+    #[test]
+    fn revocation_tells_of_the_one_before() {
+        let epochs = Epochs::new();
+        let opened = epochs.now();
+        let (previous, first) = epochs.revoke(&user("ann"));
+        assert_eq!(previous, opened);
+        assert_eq!(first, epochs.now());
+        epochs.revoke(&user("bob"));
+        let (previous, second) = epochs.revoke(&user("ann"));
+        assert_eq!(previous, first);
+        assert_eq!(second, epochs.now());
     }
 
     #[test]

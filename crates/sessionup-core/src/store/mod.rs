@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use epoch::{Epoch, Epochs};
 pub use error::{Cause, StoreError};
 pub use request::{
-    Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit,
+    Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit, UserDeleted,
 };
 
 use crate::{Record, SessionId, Timestamp, UserKey};
@@ -164,8 +164,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Deletes all records of exactly this user but those in `except`, in one step: all or none.
-    /// Says how many. Logins of the user that began before are overtaken, see [`Store::create`],
-    /// whatever is excepted and also if there was nothing to delete.
+    /// Logins of the user that began before are overtaken, see [`Store::create`], whatever is excepted
+    /// and also if there was nothing to delete. Says how many were deleted, and from which moment on
+    /// logins are not overtaken, before and after it.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         &self,
         user: &UserKey,
         except: &[SessionId],
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    ) -> impl Future<Output = Result<UserDeleted, StoreError>> + Send;
 
     /// Deletes at most `at_most` expired records.
     ///
@@ -235,7 +236,7 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
         &'a self,
         user: &'a UserKey,
         except: &'a [SessionId],
-    ) -> StoreFuture<'a, u64>;
+    ) -> StoreFuture<'a, UserDeleted>;
 
     /// [`Store::prune`].
     fn prune_dyn(&self, now: Timestamp, at_most: usize) -> StoreFuture<'_, Pruned>;
@@ -288,7 +289,7 @@ impl<S: Store> DynStore for S {
         &'a self,
         user: &'a UserKey,
         except: &'a [SessionId],
-    ) -> StoreFuture<'a, u64> {
+    ) -> StoreFuture<'a, UserDeleted> {
         Box::pin(self.delete_user(user, except))
     }
 
@@ -336,7 +337,11 @@ impl Store for Arc<dyn DynStore> {
         (**self).delete_dyn(id, owner).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         (**self).delete_user_dyn(user, except).await
     }
 

@@ -270,6 +270,31 @@ impl Change {
     }
 }
 
+/// What came of a deletion of a user's sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserDeleted {
+    /// How many records were deleted.
+    pub deleted: u64,
+    /// The moment before which logins of this user were refused until now: that of the deletion
+    /// before this one, as far as the store remembers.
+    pub previous: Epoch,
+    /// The moment of this deletion. Logins of this user that began earlier are refused from now on.
+    pub epoch: Epoch,
+}
+
+impl UserDeleted {
+    /// Tells what came of a deletion.
+    #[must_use]
+    pub const fn new(deleted: u64, previous: Epoch, epoch: Epoch) -> Self {
+        Self {
+            deleted,
+            previous,
+            epoch,
+        }
+    }
+}
+
 /// What came of a prune.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -122,6 +122,7 @@ fn renewed_record_goes_there_and_back() {
     for replaced in cases {
         let mut stored = sample();
         stored.record.replaced = replaced;
+        stored.record.session.persistent = replaced.is_some();
         stored.record.session.authenticated_at = at(1_763_900_000_001);
         let read = Stored::decode(id(), &stored.encode()).unwrap();
         assert_eq!(read, stored);
@@ -140,6 +141,8 @@ fn damaged_fields_of_a_renewal_are_errors() {
         (9, 39),
         (9, 41),
         (9, 49),
+        (10, 0),
+        (10, 2),
     ] {
         let mut tail = tail.clone();
         put_field(&mut tail, tag, &[&vec![1; length]]);
@@ -147,7 +150,7 @@ fn damaged_fields_of_a_renewal_are_errors() {
         let is_named = matches!(decoded, Err(RecordError::Field { tag: named }) if named == tag);
         assert!(is_named, "{tag} with {length} bytes: {decoded:?}");
     }
-    for (tag, length) in [(8, 8), (9, 40), (9, 48)] {
+    for (tag, length) in [(8, 8), (9, 40), (9, 48), (10, 1)] {
         let mut tail = tail.clone();
         put_field(&mut tail, tag, &[&vec![1; length]]);
         Stored::decode(id(), &bytes_of(&head, &tail)).unwrap();

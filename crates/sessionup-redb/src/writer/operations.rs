@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sessionup_core::store::Epochs;
 use sessionup_core::{
     Change, CreateOptions, Created, Record, Session, SessionId, SessionLimit, StoreError,
-    Timestamp, UserKey,
+    Timestamp, UserDeleted, UserKey,
 };
 
 use crate::doubt::Doubts;
@@ -139,11 +139,11 @@ pub(crate) struct DeleteUser {
 }
 
 impl Operation for DeleteUser {
-    type Answer = u64;
+    type Answer = UserDeleted;
 
-    fn apply(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<UserDeleted, Halt> {
         // Also if it comes to nothing: a login that is refused may be tried again.
-        self.epochs.revoke(&self.user);
+        let (previous, epoch) = self.epochs.revoke(&self.user);
         let mut deleted = 0;
         for id in tables.ids_of(&self.user)? {
             if self.except.contains(&id) {
@@ -161,6 +161,6 @@ impl Operation for DeleteUser {
                 tables.unlist(&self.user, id)?;
             }
         }
-        Ok(deleted)
+        Ok(UserDeleted::new(deleted, previous, epoch))
     }
 }

@@ -21,7 +21,7 @@ use http_body_util::BodyExt;
 use sessionup::{
     Change, CreateOptions, Created, Epoch, HttpError, Manager, ManagerBuilder, ManualClock,
     MemoryStore, Pruned, Record, SessionId, SessionLayers, Sessions, Store, StoreError, Timestamp,
-    UserKey,
+    UserDeleted, UserKey,
 };
 use tower::ServiceExt;
 
@@ -294,7 +294,11 @@ impl Store for Switch {
         self.inner.delete(id, owner).await
     }
 
-    async fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, StoreError> {
+    async fn delete_user(
+        &self,
+        user: &UserKey,
+        except: &[SessionId],
+    ) -> Result<UserDeleted, StoreError> {
         self.ask()?;
         self.inner.delete_user(user, except).await
     }

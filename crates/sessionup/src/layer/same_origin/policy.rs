@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use http::header::{AsHeaderName, HOST, ORIGIN};
+use http::header::{AsHeaderName, HOST, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
 
 use super::origin::{Authority, InvalidOrigin, Origin};
@@ -50,7 +50,9 @@ impl Policy {
         target: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), CrossSite> {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        // A WebSocket begins as a GET, with the user's cookie, and then does whatever it likes.
+        let only_reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if only_reads && !headers.contains_key(UPGRADE) {
             return Ok(());
         }
         let site = field(headers, "sec-fetch-site")?;

@@ -48,7 +48,7 @@ where
             return SameOriginFuture::pass(self.inner.call(request));
         };
         let because = cross_site.as_str();
-        tracing::warn!(target: "sessionup", because, "cross-site request refused");
+        tracing::debug!(target: "sessionup", because, "cross-site request refused");
         let (parts, _) = request.into_parts();
         SameOriginFuture::refuse(self.reject.reject(&Rejection::CrossSite, &parts))
     }

@@ -33,6 +33,7 @@ struct InProcess {
 
 impl InProcess {
     fn start() -> Self {
+        evidence::listen();
         let directory = tempfile::tempdir().unwrap();
         let database = database::open(&directory.path().join("demo.redb")).unwrap();
         let interval = Duration::from_secs(60);

@@ -44,7 +44,7 @@ async fn requests_taken_back_leave_nothing_behind() {
     let file = directory.path().join("sessions.redb");
     let store = RedbStore::builder()
         .queue(QUEUE)
-        .cleanup_interval(std::time::Duration::ZERO)
+        .cleanup_interval(Duration::ZERO)
         .open(file)
         .unwrap();
     let handled = Arc::new(Handled::default());

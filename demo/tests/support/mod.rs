@@ -7,7 +7,6 @@
 )]
 
 pub mod browser;
-pub mod leaks;
 pub mod server;
 
 /// Where the demo is.

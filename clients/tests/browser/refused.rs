@@ -84,7 +84,7 @@ fn what_the_builder_refuses_the_browser_refuses() {
     let lines = CASES.iter().map(|(_, line)| *line).chain([accepted]);
     let served = serve(lines.collect());
     for (n, (configure, line)) in CASES.iter().enumerate() {
-        let built = configure(Manager::builder(MemoryStore::new())).build();
+        let built = configure(evidence::watch(Manager::builder(MemoryStore::new()))).build();
         assert!(built.is_err(), "{line}");
         browser.open(&format!("{}/{n}", served.url("app.localhost")));
         assert_eq!(browser.jar(), [] as [Value; 0], "{line}");

@@ -103,7 +103,9 @@ pub(crate) fn only_cookie(headers: &HeaderMap) -> String {
     let cookies: Vec<_> = headers.get_all("set-cookie").iter().collect();
     assert_eq!(cookies.len(), 1, "cookies of {headers:?}");
     let cookie = cookies[0].to_str().unwrap();
-    cookie.split(';').next().unwrap().to_owned()
+    let pair = cookie.split(';').next().unwrap();
+    evidence::note_issued(pair.split('=').nth(1).unwrap_or_default());
+    pair.to_owned()
 }
 
 /// How often `Vary` names the cookie.

@@ -24,7 +24,7 @@ fn build(
     clock: &ManualClock,
     set: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
 ) -> Manager {
-    set(Manager::builder(store).clock(clock.clone()))
+    set(evidence::watch(Manager::builder(store)).clock(clock.clone()))
         .build()
         .unwrap()
 }
@@ -135,7 +135,9 @@ async fn handle_whose_session_was_revoked_can_no_longer_act() {
 
 #[tokio::test]
 async fn own_revocation_does_not_hide_one_that_came_before_it() {
-    let manager = Manager::builder(MemoryStore::new()).build().unwrap();
+    let manager = evidence::watch(Manager::builder(MemoryStore::new()))
+        .build()
+        .unwrap();
     // Has checked the old password.
     let slow = stranger(&manager);
     // The password is changed, and all sessions are revoked for it.
@@ -151,7 +153,9 @@ async fn own_revocation_does_not_hide_one_that_came_before_it() {
 
 #[tokio::test]
 async fn revocation_of_another_user_does_not_hide_one_of_this() {
-    let manager = Manager::builder(MemoryStore::new()).build().unwrap();
+    let manager = evidence::watch(Manager::builder(MemoryStore::new()))
+        .build()
+        .unwrap();
     let slow = stranger(&manager);
     manager.revoke_by_user_key("ann").await.unwrap();
     slow.revoke_by_user_key("bob").await.unwrap();

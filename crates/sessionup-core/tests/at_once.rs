@@ -15,7 +15,9 @@ use sessionup_core::{
 use tokio::sync::Barrier;
 
 fn manager() -> Manager {
-    Manager::builder(MemoryStore::new()).build().unwrap()
+    evidence::watch(Manager::builder(MemoryStore::new()))
+        .build()
+        .unwrap()
 }
 
 fn stranger(manager: &Manager) -> Sessions {
@@ -255,7 +257,9 @@ impl Store for Slow {
 #[tokio::test]
 async fn store_that_hangs_is_given_up() {
     let store = MemoryStore::new();
-    let good = Manager::builder(store.clone()).build().unwrap();
+    let good = evidence::watch(Manager::builder(store.clone()))
+        .build()
+        .unwrap();
     let cookie = login(&good).await;
     let slow = Slow {
         store,
@@ -263,7 +267,7 @@ async fn store_that_hangs_is_given_up() {
         hangs: true,
     };
     let patience = Duration::from_millis(1);
-    let hung = Manager::builder(slow)
+    let hung = evidence::watch(Manager::builder(slow))
         .store_timeout(patience)
         .build()
         .unwrap();
@@ -297,7 +301,7 @@ async fn change_of_meta_that_was_slower_than_a_login_leaves_the_login() {
         update: Some(Arc::clone(&barrier)),
         hangs: false,
     };
-    let manager = Manager::builder(store).build().unwrap();
+    let manager = evidence::watch(Manager::builder(store)).build().unwrap();
     let cookie = login(&manager).await;
     let sessions = request(&manager, &cookie);
     sessions.current().await.unwrap().unwrap();

@@ -136,7 +136,7 @@ fn name_and_value_have_4096_bytes_together_at_most() {
 
 /// The `Max-Age` of a login at this time, with sessions of this length.
 fn max_age(now: i64, expires_in: Duration) -> Option<u64> {
-    let builder = Manager::builder(MemoryStore::new()).expires_in(expires_in);
+    let builder = evidence::watch(Manager::builder(MemoryStore::new())).expires_in(expires_in);
     let clock = ManualClock::at(Timestamp::from_millis(now));
     let manager = builder.clock(clock).build().ok()?;
     let sessions = manager.sessions([], Peer::default());

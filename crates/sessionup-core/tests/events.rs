@@ -16,7 +16,7 @@ use sessionup_core::{
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
 
 fn manager() -> Manager {
-    let builder = Manager::builder(MemoryStore::new());
+    let builder = evidence::watch(Manager::builder(MemoryStore::new()));
     builder.clock(ManualClock::at(START)).build().unwrap()
 }
 
@@ -117,7 +117,9 @@ async fn each_thing_that_happens_is_told() {
 #[tokio::test]
 async fn everybodys_sessions_are_revoked() {
     let store = MemoryStore::new();
-    let manager = Manager::builder(store.clone()).build().unwrap();
+    let manager = evidence::watch(Manager::builder(store.clone()))
+        .build()
+        .unwrap();
     let forever = manager.derive().lifetime(Duration::MAX).build().unwrap();
     let mut cookies = Vec::new();
     for n in 0..2_500 {
@@ -151,7 +153,7 @@ async fn sessions_that_give_way_to_the_limit_are_told() {
 #[tokio::test]
 async fn refused_requests_are_told_with_the_reason_and_strangers_are_not() {
     let clock = ManualClock::at(START);
-    let manager = Manager::builder(MemoryStore::new()).clock(clock.clone());
+    let manager = evidence::watch(Manager::builder(MemoryStore::new())).clock(clock.clone());
     let manager = manager.build().unwrap();
     let cookie = login(&manager, "ann").await;
     let events = manager.events();
@@ -329,7 +331,7 @@ async fn woken_for_nothing_is_no_end() {
 #[tokio::test]
 async fn there_is_nothing_to_wait_for_without_a_session() {
     let clock = ManualClock::at(START);
-    let manager = Manager::builder(MemoryStore::new()).clock(clock.clone());
+    let manager = evidence::watch(Manager::builder(MemoryStore::new())).clock(clock.clone());
     let manager = manager.build().unwrap();
     manager.sessions([], Peer::default()).revoked().await;
 
@@ -342,7 +344,7 @@ async fn there_is_nothing_to_wait_for_without_a_session() {
 
 #[tokio::test]
 async fn end_by_the_deadline_is_noticed() {
-    let manager = Manager::builder(MemoryStore::new());
+    let manager = evidence::watch(Manager::builder(MemoryStore::new()));
     let manager = manager.lifetime(Duration::from_millis(20)).build().unwrap();
     let cookie = login(&manager, "ann").await;
     request(&manager, &cookie).revoked().await;
@@ -353,7 +355,7 @@ async fn end_by_the_deadline_is_noticed() {
 #[tokio::test]
 async fn who_gave_up_waiting_leaves_nothing_behind() {
     let store: Arc<dyn DynStore> = Arc::new(MemoryStore::new());
-    let manager = Manager::builder(store).build().unwrap();
+    let manager = evidence::watch(Manager::builder(store)).build().unwrap();
     let cookie = login(&manager, "ann").await;
     let events = manager.events();
     {

@@ -23,7 +23,7 @@ struct Case {
 impl Case {
     fn new(set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
         let clock = ManualClock::at(START);
-        let builder = Manager::builder(MemoryStore::new()).clock(clock.clone());
+        let builder = evidence::watch(Manager::builder(MemoryStore::new())).clock(clock.clone());
         let builder = builder.renew_every(10 * MINUTE).renewal_grace(10 * SECOND);
         let manager = set(builder).build().unwrap();
         let events = manager.events();
@@ -311,7 +311,7 @@ async fn request_with_the_old_token_may_no_longer_act_after_the_grace() {
 #[tokio::test]
 async fn without_renew_every_no_token_is_renewed() {
     let clock = ManualClock::at(START);
-    let builder = Manager::builder(MemoryStore::new()).clock(clock.clone());
+    let builder = evidence::watch(Manager::builder(MemoryStore::new())).clock(clock.clone());
     let manager = builder.build().unwrap();
     let events = manager.events();
     let case = Case {

@@ -15,7 +15,7 @@ use sessionup_core::{
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
 
 fn manager(store: &MemoryStore) -> Manager {
-    let builder = Manager::builder(store.clone());
+    let builder = evidence::watch(Manager::builder(store.clone()));
     builder.clock(ManualClock::at(START)).build().unwrap()
 }
 
@@ -66,7 +66,8 @@ impl Random for Repeating {
 #[tokio::test]
 async fn taken_id_is_answered_with_another_one() {
     let store = MemoryStore::new();
-    let builder = Manager::builder(store.clone()).insecure_random(Repeating::for_tokens(3));
+    let builder =
+        evidence::watch(Manager::builder(store.clone())).insecure_random(Repeating::for_tokens(3));
     let manager = builder.build().unwrap();
     let (first, second) = (stranger(&manager), stranger(&manager));
     let ann = first.init("ann").await.unwrap();
@@ -79,7 +80,7 @@ async fn taken_id_is_answered_with_another_one() {
 #[tokio::test]
 async fn stuck_random_source_ends_in_an_error_and_harms_nobody() {
     let store = MemoryStore::new();
-    let manager = Manager::builder(store.clone())
+    let manager = evidence::watch(Manager::builder(store.clone()))
         .clock(ManualClock::at(START))
         .insecure_random(Repeating::for_tokens(100))
         .build()
@@ -431,7 +432,7 @@ impl Store for Faithless {
 async fn nobody_is_logged_in_on_a_stores_word() {
     let store = MemoryStore::new();
     let clock = ManualClock::at(START);
-    let honest = Manager::builder(store.clone())
+    let honest = evidence::watch(Manager::builder(store.clone()))
         .clock(clock.clone())
         .build()
         .unwrap();
@@ -444,7 +445,7 @@ async fn nobody_is_logged_in_on_a_stores_word() {
             lie: Some(lie),
             meddle: None,
         };
-        let builder = Manager::builder(faithless).clock(clock.clone());
+        let builder = evidence::watch(Manager::builder(faithless)).clock(clock.clone());
         // An update would tell the truth.
         let builder = builder.touch_interval(std::time::Duration::MAX);
         builder.build().unwrap()
@@ -485,7 +486,7 @@ async fn recording_a_use_brings_nothing_back_and_takes_nothing_away() {
             lie: None,
             meddle: Some(meddle),
         };
-        let manager = Manager::builder(faithless).clock(clock.clone());
+        let manager = evidence::watch(Manager::builder(faithless)).clock(clock.clone());
         let manager = manager.build().unwrap();
         let login = stranger(&manager);
         login.init("ann").await.unwrap();

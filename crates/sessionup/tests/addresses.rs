@@ -6,7 +6,6 @@
 mod recorded;
 mod support;
 
-use std::fmt::{Debug, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,10 +19,9 @@ use sessionup::{
     Agent, ForwardingHeader, ManagerBuilder, MemoryStore, OnMismatch, PeerAddr, SessionLayers,
     Sessions, TrustedProxies,
 };
+use support::log::Log;
 use support::{Browser, FIREFOX, SAFARI, build, clock};
 use tower::ServiceExt;
-use tracing::field::Field;
-use tracing::{Event, Metadata, Subscriber, span};
 
 const XFF: &str = "x-forwarded-for";
 
@@ -194,36 +192,6 @@ async fn every_policy_answers_every_change_behind_a_proxy() {
     }
 }
 
-/// Writes down what is logged under our name.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "sessionup"
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = event.metadata().level().to_string();
-        event.record(&mut |field: &Field, value: &dyn Debug| {
-            write!(line, " {field}={value:?}").unwrap();
-        });
-        self.0.lock().unwrap().push(line);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn change_of_the_client_is_logged_whatever_the_policy() {
     let policies = [
@@ -238,11 +206,10 @@ async fn change_of_the_client_is_logged_whatever_the_policy() {
         let request = Request::post("/login/ann").header(XFF, "203.0.113.9");
         let id = browser.send(request).await.body;
 
-        let log = Log::default();
-        let _guard = tracing::subscriber::set_default(log.clone());
+        let (log, _guard) = Log::listen();
         use_over(&mut browser, "unknown").await;
 
-        let log = log.0.lock().unwrap();
+        let log = log.take();
         let refused = policy != OnMismatch::Report;
         let message = if refused {
             "no session"

@@ -25,7 +25,7 @@ struct World {
 
 impl World {
     fn memory() -> Self {
-        Self::over(Manager::builder(MemoryStore::new()), None)
+        Self::over(evidence::watch(Manager::builder(MemoryStore::new())), None)
     }
 
     fn redb() -> Self {
@@ -33,7 +33,10 @@ impl World {
         let store = RedbStore::builder()
             .cleanup_interval(Duration::ZERO)
             .open(directory.path().join("sessions.redb"));
-        Self::over(Manager::builder(store.unwrap()), Some(directory))
+        Self::over(
+            evidence::watch(Manager::builder(store.unwrap())),
+            Some(directory),
+        )
     }
 
     fn over(builder: ManagerBuilder, directory: Option<tempfile::TempDir>) -> Self {
@@ -132,7 +135,7 @@ mod bolt_store {
         let database = Database::create(directory.path().join("my.redb")).unwrap();
         let database = Arc::new(database);
         let store = RedbStore::new(Arc::clone(&database), bucket, Duration::ZERO).unwrap();
-        let manager = Manager::builder(store.clone());
+        let manager = evidence::watch(Manager::builder(store.clone()));
         let manager = manager
             .clock(support::clock())
             .lifetime(Duration::from_millis(1));
@@ -206,7 +209,7 @@ mod bolt_store {
         store.close().await;
         assert!(errors.recv().await.is_none());
 
-        let manager = Manager::builder(store).build().unwrap();
+        let manager = evidence::watch(Manager::builder(store)).build().unwrap();
         let login = manager.sessions([], sessionup::Peer::default());
         let refused = login.init("ann").await.unwrap_err();
         assert_eq!(refused.to_string(), "session store is closed, open it anew");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use evidence::percent;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Request};
 
@@ -190,6 +191,7 @@ impl Browser {
             }
         }
         if let Some(cookie) = answer.cookie() {
+            evidence::note_issued(cookie.as_deref().unwrap_or_default());
             seen.tokens.extend(cookie.clone());
             self.cookie = cookie;
         }
@@ -275,14 +277,4 @@ pub fn encode(fields: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, value)| format!("{name}={}", percent(value)));
     fields.collect::<Vec<_>>().join("&")
-}
-
-/// Writes all but letters and digits as `%` and two digits.
-pub fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }

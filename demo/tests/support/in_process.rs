@@ -34,6 +34,7 @@ impl InProcess {
     }
 
     fn with(clock: impl Clock) -> Self {
+        evidence::listen();
         let directory = tempfile::tempdir().unwrap();
         let database = database::open(&directory.path().join("demo.redb")).unwrap();
         // Without cleanup: it would go by the system's clock.

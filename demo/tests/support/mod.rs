@@ -8,7 +8,6 @@
 
 pub mod browser;
 pub mod in_process;
-pub mod leaks;
 pub mod server;
 
 /// Where the demo is.

@@ -98,6 +98,13 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        evidence::note_written(&self.stdout());
+        evidence::note_written(&fs::read(self.log_path()).unwrap_or_default());
+    }
+}
+
 /// A running server, killed when dropped.
 pub struct Server {
     child: Child,

@@ -98,6 +98,22 @@ fn home_page_says_who_is_logged_in() {
 }
 
 #[test]
+fn every_page_behind_the_login_lets_users_log_out() {
+    let home = Home::new();
+    let server = home.start();
+    let mut ann = Browser::new(server.address(), FIREFOX);
+    let logout = r#"<form method="post" action="/logout">"#;
+    assert!(!ann.get("/").text().contains(logout));
+    ann.register("ann", ANNS);
+
+    for path in ["/", "/devices", "/password"] {
+        let page = ann.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.text().contains(logout), "{path}: {}", page.text());
+    }
+}
+
+#[test]
 fn every_answer_has_the_headers_that_protect_it() {
     let home = Home::new();
     let server = home.start();

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use evidence::Needles;
+
 use super::support::browser::{COOKIE_NAME, Seen};
-use super::support::leaks::Needles;
 use super::support::server::Home;
 
 use super::cast::{ANNS, BOBS, Cast};

@@ -273,6 +273,7 @@ impl StorageBackend for OnDisk {
 
 /// A builder of stores in which nothing happens unless the test asks for it.
 pub(crate) fn builder() -> RedbStoreBuilder {
+    evidence::listen();
     RedbStore::builder()
         .cleanup_interval(Duration::ZERO)
         .touch_delay(Duration::from_secs(3_600))

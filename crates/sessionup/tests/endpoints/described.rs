@@ -150,7 +150,7 @@ async fn all_references_lead_somewhere() {
 #[tokio::test]
 async fn cookie_has_its_configured_name_and_every_operation_demands_it_but_logout() {
     let store = sessionup::MemoryStore::new();
-    let manager = sessionup::Manager::builder(store).cookie_name("__Host-sid");
+    let manager = evidence::watch(sessionup::Manager::builder(store)).cookie_name("__Host-sid");
     let api = users(&manager.build().unwrap()).openapi("/");
     let api: Value = serde_json::from_str(&api.to_json().unwrap()).unwrap();
     let scheme = &api["components"]["securitySchemes"]["session"];

@@ -6,6 +6,8 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+pub mod log;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -49,7 +51,7 @@ pub fn build(
     clock: &ManualClock,
     change: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
 ) -> Manager {
-    let builder = Manager::builder(store).clock(clock.clone());
+    let builder = evidence::watch(Manager::builder(store)).clock(clock.clone());
     change(builder).build().unwrap()
 }
 
@@ -199,11 +201,16 @@ pub async fn send(app: &Router, request: Request<Body>) -> Reply {
     let response = app.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Reply {
+    let reply = Reply {
         status: parts.status,
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
+    };
+    for (name, value) in reply.headers.iter().filter(|(name, _)| *name != SET_COOKIE) {
+        evidence::note_written(&[name.as_str().as_bytes(), b": ", value.as_bytes()].concat());
     }
+    evidence::note_written(reply.body.as_bytes());
+    reply
 }
 
 /// A store in memory that counts what it is asked and can be switched off.

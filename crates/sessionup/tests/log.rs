@@ -1,0 +1,315 @@
+//! What is written to the log: one line for each event, nothing that clients chose, and never many.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::header::{COOKIE, USER_AGENT};
+use http::{HeaderValue, Request, Response};
+use sessionup::{
+    LimitPolicy, Manager, ManagerBuilder, ManualClock, MemoryStore, OnMismatch, OnReuse, Peer,
+    SessionLayers, SessionLimit,
+};
+use support::log::Log;
+use support::{Browser, SAFARI, Switch, app, build, clock, minutes};
+use tower::{Layer, ServiceExt, service_fn};
+
+/// An application, its clock, and the log of what happens there.
+struct Case {
+    browser: Browser,
+    manager: Manager,
+    store: Switch,
+    clock: ManualClock,
+    log: Log,
+    ids: Vec<String>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Case {
+    fn new(change: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
+        let (log, guard) = Log::listen();
+        let (store, clock) = (Switch::default(), clock());
+        let manager = build(store.clone(), &clock, change);
+        Self {
+            browser: Browser::new(&app(&manager)),
+            manager,
+            store,
+            clock,
+            log,
+            ids: Vec::new(),
+            _guard: guard,
+        }
+    }
+
+    async fn login(&mut self) {
+        let id = self.browser.login("ann").await;
+        self.ids.push(id);
+    }
+
+    /// Comes with another cookie than the browser's own.
+    async fn come_with(&self, cookie: &str) {
+        let mut stranger = self.browser.clone();
+        stranger.cookie = None;
+        stranger
+            .send(Request::get("/private").header(COOKIE, cookie))
+            .await;
+    }
+
+    /// Asserts which lines there are since the last call. `{1}` is the id of the first login.
+    fn expect(&self, lines: &[&str]) {
+        let named = |line: String| {
+            let ids = self.ids.iter().enumerate();
+            ids.fold(line, |line, (n, id)| {
+                line.replace(id, &format!("{{{}}}", n + 1))
+            })
+        };
+        let log: Vec<_> = self.log.take().into_iter().map(named).collect();
+        assert_eq!(log, lines);
+    }
+}
+
+#[tokio::test]
+async fn what_users_do_has_its_line() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    case.expect(&["INFO message=session created id={1}"]);
+
+    case.browser.post("/renew").await;
+    case.expect(&["INFO message=session renewed id={1}"]);
+
+    case.login().await;
+    case.expect(&[
+        "INFO message=session created id={2}",
+        "INFO message=session revoked id={1} by=\"login\"",
+    ]);
+
+    let mut first = case.browser.clone();
+    case.browser.cookie = None;
+    case.login().await;
+    first.post(&format!("/revoke/{}", case.ids[2])).await;
+    case.expect(&[
+        "INFO message=session created id={3}",
+        "INFO message=session revoked id={3} by=\"user\"",
+    ]);
+
+    first.post("/revoke-all").await;
+    case.expect(&["INFO message=sessions revoked sessions=1 by=\"user\""]);
+
+    case.browser.cookie = None;
+    case.login().await;
+    case.browser.post("/logout").await;
+    case.expect(&[
+        "INFO message=session created id={4}",
+        "INFO message=session revoked id={4} by=\"logout\"",
+    ]);
+}
+
+#[tokio::test]
+async fn what_administrators_do_has_its_line() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    let id = case.ids[0].parse().unwrap();
+    case.manager.revoke_by_id_unchecked(id).await.unwrap();
+    case.manager.revoke_by_user_key("ann").await.unwrap();
+    case.expect(&[
+        "INFO message=session created id={1}",
+        "INFO message=session revoked id={1} by=\"admin\"",
+        "INFO message=sessions revoked sessions=0 by=\"admin\"",
+    ]);
+}
+
+#[tokio::test]
+async fn session_that_gives_way_has_its_line() {
+    let limit = SessionLimit::new(NonZeroU32::MIN, LimitPolicy::EvictOldest);
+    let mut case = Case::new(|builder| builder.limit(limit));
+    case.login().await;
+    case.browser.cookie = None;
+    case.login().await;
+    case.expect(&[
+        "INFO message=session created id={1}",
+        "INFO message=session created id={2}",
+        "INFO message=session evicted id={1}",
+    ]);
+}
+
+#[tokio::test]
+async fn refused_cookies_have_their_line_and_strangers_none() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    let token = case.browser.cookie.clone().unwrap();
+    let other_secret = format!("{}{}", &token[..32], "A".repeat(32));
+    case.expect(&["INFO message=session created id={1}"]);
+
+    case.come_with("theme=dark").await;
+    case.expect(&[]);
+    case.come_with("__Host-id=nonsense").await;
+    case.expect(&["DEBUG message=no session reason=\"malformed\""]);
+    case.come_with(&format!("__Host-id={token}; __Host-id=nonsense"))
+        .await;
+    case.expect(&["WARN message=no session reason=\"ambiguous\""]);
+    case.come_with(&"a=b; ".repeat(2_000)).await;
+    case.expect(&["DEBUG message=no session reason=\"too-large\""]);
+    case.come_with(&format!("__Host-id={other_secret}")).await;
+    case.expect(&["DEBUG message=no session reason=\"unknown\""]);
+
+    case.clock.advance(minutes(24 * 60));
+    case.browser.get("/private").await;
+    case.expect(&["DEBUG message=no session reason=\"expired\""]);
+}
+
+#[tokio::test]
+async fn changed_clients_have_their_line() {
+    let refused = "WARN message=no session id={1} reason=\"mismatch\" mismatch=\"agent\"";
+    let revoked = "INFO message=session revoked id={1} by=\"mismatch\"";
+    let policies: [(_, &[_]); 3] = [
+        (
+            OnMismatch::Report,
+            &["WARN message=client changed id={1} mismatch=\"agent\""],
+        ),
+        (OnMismatch::Refuse, &[refused]),
+        (OnMismatch::Revoke, &[revoked, refused]),
+    ];
+    for (policy, lines) in policies {
+        let mut case = Case::new(|builder| builder.validate(policy));
+        case.login().await;
+        case.expect(&["INFO message=session created id={1}"]);
+        case.browser.agent = SAFARI.into();
+        case.browser.get("/private").await;
+        case.expect(lines);
+    }
+}
+
+#[tokio::test]
+async fn use_of_a_replaced_token_has_its_line() {
+    let mut case = Case::new(|builder| builder.renew_every(minutes(10)).on_reuse(OnReuse::Revoke));
+    case.login().await;
+    let mut thief = case.browser.clone();
+    case.clock.advance(minutes(10));
+    case.browser.get("/private").await;
+    case.browser.get("/private").await;
+    case.clock.advance(minutes(10));
+    case.expect(&[
+        "INFO message=session created id={1}",
+        "INFO message=session renewed id={1}",
+    ]);
+    thief.get("/private").await;
+    case.expect(&[
+        "WARN message=no session id={1} reason=\"reused\"",
+        "INFO message=session revoked id={1} by=\"reuse\"",
+    ]);
+}
+
+#[tokio::test]
+async fn store_that_fails_has_its_line_with_the_cause() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    case.store.off(true);
+    case.browser.get("/private").await;
+    case.expect(&[
+        "INFO message=session created id={1}",
+        "ERROR message=store failed error=session store is unavailable, \
+         try again later \
+         cause=/srv/secret/path: input/output error",
+    ]);
+}
+
+/// What clients may try to write into the log: lines of their own, colours, and very much.
+fn hostile() -> Vec<Vec<u8>> {
+    let mut values: Vec<Vec<u8>> = vec![
+        b"EVIL\r\nERROR message=forged".to_vec(),
+        b"EVIL\x1b[2J\x1b[31m".to_vec(),
+        b"EVIL\0\x07\x08\x7f".to_vec(),
+        "EVIL\u{202e}\u{2028}\u{9b}31m".into(),
+        b"EVIL\xff\xfe\x80".to_vec(),
+        b"EVIL{}%s%n${jndi:ldap://a}".to_vec(),
+    ];
+    values.push(b"EVIL".repeat(16 * 1_024));
+    values
+}
+
+/// Straight to the core, which takes any bytes; HTTP would let fewer of them through.
+#[tokio::test]
+async fn nothing_that_clients_choose_reaches_a_line() {
+    let mut case = Case::new(|builder| builder.validate(OnMismatch::Report));
+    case.login().await;
+    let token = case.browser.cookie.clone().unwrap();
+    let mut lines = case.log.take();
+    for value in hostile() {
+        let pair = [b"__Host-id=", &*value].concat();
+        let own = format!("__Host-id={token}");
+        let beside = [own.as_bytes(), b"; theme=", &value].concat();
+        let cookies: [&[&[u8]]; 4] = [&[], &[&pair], &[&beside], &[own.as_bytes(), &pair]];
+        for fields in cookies {
+            let peer = Peer::new(None, Some(&value));
+            let sessions = case.manager.sessions(fields.iter().copied(), peer);
+            sessions.current().await.unwrap();
+            sessions.init("EVIL\u{9b}31m\u{202e}").await.unwrap();
+            sessions.revoke().await.unwrap();
+        }
+        if let Ok(header) = HeaderValue::from_bytes(&value) {
+            let request = Request::get("/private").header(USER_AGENT, header.clone());
+            case.browser.send(request.header(COOKIE, header)).await;
+        }
+        lines.extend(case.log.take());
+        case.clock.advance(Duration::from_secs(1));
+    }
+    assert!(lines.len() > 50, "{}", lines.len());
+    for line in lines {
+        assert!(line.len() <= 128, "{line:?}");
+        assert!(!line.contains("EVIL"), "{line:?}");
+        assert!(
+            line.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "{line:?}"
+        );
+    }
+}
+
+const BAD_COOKIES: u64 = 1_000_000;
+const SECONDS: u64 = 5;
+
+#[tokio::test]
+async fn million_bad_cookies_cause_twenty_lines_a_second_and_are_counted() {
+    let (log, _guard) = Log::listen();
+    let clock = clock();
+    let manager = build(MemoryStore::new(), &clock, |builder| builder);
+    let private =
+        service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    let private = manager.auth().layer(private);
+    let come = async |number: u64| {
+        let cookie = match number % 3 {
+            0 => "__Host-id=nonsense".to_owned(),
+            1 => format!("__Host-id={number:064}"),
+            _ => format!("__Host-id={number}; __Host-id=other"),
+        };
+        let request = Request::get("/").header(COOKIE, cookie).body(()).unwrap();
+        let response = private.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 401);
+    };
+    let mut accounted = 0;
+    for _ in 0..SECONDS {
+        for number in 0..BAD_COOKIES / SECONDS {
+            come(number).await;
+        }
+        let lines = log.take();
+        assert_eq!(lines.len(), 20);
+        accounted += 20
+            + lines
+                .iter()
+                .filter_map(|line| suppressed_of(line))
+                .sum::<u64>();
+        clock.advance(Duration::from_secs(1));
+    }
+    // The next line tells of the last second.
+    come(0).await;
+    accounted += suppressed_of(&log.take()[0]).unwrap();
+    assert_eq!(accounted, BAD_COOKIES);
+}
+
+fn suppressed_of(line: &str) -> Option<u64> {
+    let (_, number) = line.split_once(" suppressed=")?;
+    number.parse().ok()
+}

@@ -154,8 +154,14 @@ async fn refused_cookies_have_their_line_and_strangers_none() {
     case.come_with(&"a=b; ".repeat(2_000)).await;
     case.expect(&["DEBUG message=no session reason=\"too-large\""]);
     case.come_with(&format!("__Host-id={other_secret}")).await;
+    case.expect(&["WARN message=no session id={1} reason=\"wrong-secret\""]);
+    case.browser.post("/logout").await;
+    case.expect(&["INFO message=session revoked id={1} by=\"logout\""]);
+    case.come_with(&format!("__Host-id={token}")).await;
     case.expect(&["DEBUG message=no session reason=\"unknown\""]);
 
+    case.login().await;
+    case.expect(&["INFO message=session created id={2}"]);
     case.clock.advance(minutes(24 * 60));
     case.browser.get("/private").await;
     case.expect(&["DEBUG message=no session reason=\"expired\""]);
@@ -272,7 +278,7 @@ const BAD_COOKIES: u64 = 1_000_000;
 const SECONDS: u64 = 5;
 
 #[tokio::test]
-async fn million_bad_cookies_cause_twenty_lines_a_second_and_are_counted() {
+async fn million_bad_cookies_cause_forty_lines_a_second_and_are_counted() {
     let (log, _guard) = Log::listen();
     let clock = clock();
     let manager = build(MemoryStore::new(), &clock, |builder| builder);
@@ -295,17 +301,23 @@ async fn million_bad_cookies_cause_twenty_lines_a_second_and_are_counted() {
             come(number).await;
         }
         let lines = log.take();
-        assert_eq!(lines.len(), 20);
-        accounted += 20
+        // Twenty of those that are no tokens, and twenty of those that are two.
+        assert_eq!(lines.len(), 40);
+        accounted += 40
             + lines
                 .iter()
                 .filter_map(|line| suppressed_of(line))
                 .sum::<u64>();
         clock.advance(Duration::from_secs(1));
     }
-    // The next line tells of the last second.
+    // The next line of each kind tells of the last second.
     come(0).await;
-    accounted += suppressed_of(&log.take()[0]).unwrap();
+    come(2).await;
+    let lines = log.take();
+    accounted += lines
+        .iter()
+        .filter_map(|line| suppressed_of(line))
+        .sum::<u64>();
     assert_eq!(accounted, BAD_COOKIES);
 }
 

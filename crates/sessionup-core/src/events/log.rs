@@ -5,14 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use tracing::field::display;
 
 use crate::events::{Event, RevokedBy};
-use crate::{Refusal, Timestamp};
+use crate::{Refusal, SessionId, Timestamp};
 
 /// Writes events to the log by `tracing`, under the target `sessionup`.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// What anybody can cause without a token.
+    /// What anybody can cause, with an old cookie or none that ever was one.
     rejections: Throttle,
-    /// What needs a token, or an id that is in no public place.
+    /// What may be an attack, and what anybody can send: two cookies of ours, or an id with a secret
+    /// that was made up.
+    probes: Throttle,
+    /// What needs a token, so that no flood hides it.
     suspicions: Throttle,
     failures: Throttle,
 }
@@ -43,19 +46,7 @@ impl Log {
                 let mismatch = mismatch.as_str();
                 tracing::warn!(target: "sessionup", %id, mismatch, suppressed, "client changed");
             }),
-            Event::Rejected { reason, id, .. } => {
-                let (id, why) = (id.map(display), reason.as_str());
-                let mismatch = mismatch_of(*reason);
-                if is_suspicious(*reason) {
-                    self.suspicions.pass(now, |suppressed| {
-                        tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
-                    });
-                } else {
-                    self.rejections.pass(now, |suppressed| {
-                        tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
-                    });
-                }
-            }
+            Event::Rejected { reason, id, .. } => self.write_rejection(*reason, *id, now),
             Event::StoreFailed { error } => self.failures.pass(now, |suppressed| {
                 let cause = std::error::Error::source(error).map(display);
                 tracing::error!(target: "sessionup", %error, cause, suppressed, "store failed");
@@ -63,22 +54,24 @@ impl Log {
             Event::Missed { .. } => {}
         }
     }
-}
 
-const fn mismatch_of(reason: Refusal) -> Option<&'static str> {
-    match reason {
-        Refusal::Mismatch(mismatch) => Some(mismatch.as_str()),
-        _ => None,
+    fn write_rejection(&self, reason: Refusal, id: Option<SessionId>, now: Timestamp) {
+        let mismatch = match reason {
+            Refusal::Mismatch(mismatch) => Some(mismatch.as_str()),
+            _ => None,
+        };
+        let (id, why) = (id.map(display), reason.as_str());
+        let warn = |suppressed| {
+            tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
+        };
+        match reason {
+            Refusal::Ambiguous | Refusal::WrongSecret => self.probes.pass(now, warn),
+            Refusal::Mismatch(_) | Refusal::Reused => self.suspicions.pass(now, warn),
+            _ => self.rejections.pass(now, |suppressed| {
+                tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
+            }),
+        }
     }
-}
-
-/// Says whether somebody may be at work who should not, and who has or had a token. Two cookies, or
-/// one that is none, anybody can send.
-const fn is_suspicious(reason: Refusal) -> bool {
-    matches!(
-        reason,
-        Refusal::Mismatch(_) | Refusal::Reused | Refusal::WrongSecret
-    )
 }
 
 /// Lets so many lines pass in a second, and counts the others.

@@ -1,25 +1,24 @@
 //! The handle of one request: who is logged in, and every action a handler may take.
 
+mod login;
+mod meta;
+mod state;
+
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::ops::Deref;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::Serialize;
+pub use login::Init;
+use state::{State, Visit};
 
 use crate::cookie::{self, Found, SetCookie};
 use crate::events::{RevokedBy, Watch};
-use crate::manager::{
-    Arrival, Issued, LazyClient, Loaded, Login, Manager, Peer, Presented, Proven,
-};
-use crate::store::{Epoch, UserDeleted};
+use crate::manager::{LazyClient, Loaded, Manager, Peer, Presented, Proven};
+use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
-use crate::{
-    Error, ListedSession, Meta, MetaChange, Record, Refusal, Session, SessionId, StoreError,
-    Timestamp, UserKey,
-};
+use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId};
 
 /// The handle of one request: who is logged in, and every action a handler may take.
 ///
@@ -33,27 +32,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Sessions {
     visit: Arc<Visit>,
-}
-
-struct Visit {
-    manager: Manager,
-    arrived: Timestamp,
-    presented: Presented,
-    client: LazyClient,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// `None` before the store was asked.
-    loaded: Option<Loaded>,
-    cookie: Option<SetCookie>,
-    /// Set while the cookie is that of a renewal by time, which a later event may make worthless.
-    renewal: Option<Watch>,
-    /// When the request came in.
-    begun: Epoch,
-    /// Whose sessions this request was the last to revoke, and when, if a login of the user that
-    /// began with the request had not been overtaken by then.
-    own: Option<(UserKey, Epoch)>,
 }
 
 impl Manager {
@@ -88,16 +66,6 @@ impl Manager {
                     own: None,
                 }),
             }),
-        }
-    }
-}
-
-impl Visit {
-    fn arrival(&self) -> Arrival<'_> {
-        Arrival {
-            at: self.arrived,
-            presented: &self.presented,
-            client: &self.client,
         }
     }
 }
@@ -355,81 +323,6 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Sets an entry of the session's meta. Entries that other requests set meanwhile stay.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSession`], [`Error::Meta`], [`Error::Store`].
-    pub async fn set_meta(
-        &self,
-        key: impl Into<String> + Send,
-        value: impl Serialize + Send,
-    ) -> Result<(), Error> {
-        let change = MetaChange::new().set(key, value)?;
-        self.change_meta(change).await
-    }
-
-    /// Removes an entry of the session's meta; it may be absent.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSession`], [`Error::Store`].
-    pub async fn remove_meta(&self, key: impl Into<String> + Send) -> Result<(), Error> {
-        self.change_meta(MetaChange::new().remove(key)).await
-    }
-
-    /// Sets and removes entries of the session's meta in one step.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSession`]; [`Error::Store`], with
-    /// [`StoreError::InvalidMeta`](crate::StoreError::InvalidMeta) if a bound would be passed.
-    pub async fn change_meta(&self, change: MetaChange) -> Result<(), Error> {
-        let proven = self.live().await?.ok_or(Error::NoSession)?;
-        let changed = self.visit.manager.change_meta(&proven, &change).await?;
-        self.take_on(&proven, changed).map(drop)
-    }
-
-    /// Changes entries of the session's meta by what they are now, without losing what other
-    /// requests change meanwhile.
-    ///
-    /// `work_out` is given the entries and returns what to set and to remove. It is asked again if
-    /// another request was faster, so it should do nothing else. Returns the session as it is
-    /// afterwards.
-    ///
-    /// ```
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// # use sessionup_core::{Error, Manager, MemoryStore, MetaChange, Peer};
-    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
-    /// # let sessions = manager.sessions([], Peer::default());
-    /// # sessions.init("ann").await?;
-    /// let session = sessions
-    ///     .update_meta_with(|meta| {
-    ///         let visits = meta.get::<u32>("visits")?.unwrap_or_default();
-    ///         Ok::<_, Error>(MetaChange::new().set("visits", visits + 1)?)
-    ///     })
-    ///     .await?;
-    /// assert_eq!(session.meta.get::<u32>("visits")?, Some(1));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// That of `work_out`; those of [`change_meta`](Sessions::change_meta).
-    pub async fn update_meta_with<E>(
-        &self,
-        work_out: impl FnMut(&Meta) -> Result<MetaChange, E> + Send,
-    ) -> Result<CurrentSession, E>
-    where
-        E: From<Error> + From<StoreError> + Send,
-    {
-        let proven = self.live().await?.ok_or(Error::NoSession)?;
-        let manager = &self.visit.manager;
-        let changed = manager.change_meta_with(&proven, work_out).await?;
-        Ok(self.take_on(&proven, changed)?)
-    }
-
     /// Waits until the session of this request has ended, by whatever hand or by its deadline.
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
@@ -473,158 +366,6 @@ impl Sessions {
         }
         state.cookie.clone()
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        let state = self.visit.state.lock();
-        state.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn loaded(&self) -> Result<Loaded, Error> {
-        if let Some(loaded) = &self.state().loaded {
-            return Ok(loaded.clone());
-        }
-        let visit = &*self.visit;
-        let (loaded, renewed) = visit.manager.load(visit.arrival()).await?;
-        let mut state = self.state();
-        if let Some(present) = &state.loaded
-            && !(renewed.is_some() && state.cookie.is_none() && present.is_same_session(&loaded))
-        {
-            // A login that finished while the store was asked is newer than its answer.
-            return Ok(present.clone());
-        }
-        state.loaded = Some(loaded.clone());
-        (state.cookie, state.renewal) = renewed.map_or((None, None), |r| (Some(r.0), Some(r.1)));
-        Ok(loaded)
-    }
-
-    async fn live(&self) -> Result<Option<Proven>, Error> {
-        Ok(match self.loaded().await? {
-            Loaded::Live(proven) => Some(proven),
-            Loaded::Refused { .. } => None,
-        })
-    }
-
-    /// Returns the session of this request if its token proves it even now. A handle may outlive its
-    /// request by far, and what it lists and ends is more than its own.
-    async fn still_live(&self) -> Result<Option<Proven>, Error> {
-        let is_known = self.state().loaded.is_some();
-        let Some(proven) = self.live().await? else {
-            return Ok(None);
-        };
-        if !is_known || self.visit.manager.is_proven(&proven).await? {
-            return Ok(Some(proven));
-        }
-        self.lost(&proven.record);
-        Ok(None)
-    }
-
-    /// Returns the live session whose token the request has, whether or not it was let in by it.
-    /// A record that cannot be read proves nothing, and keeps nobody from logging in or out.
-    async fn proven(&self) -> Result<Option<Arc<Record>>, Error> {
-        Ok(match self.loaded().await {
-            Ok(Loaded::Live(proven)) => Some(proven.record),
-            Ok(Loaded::Refused { behind, .. }) => behind,
-            Err(Error::Store(StoreError::CorruptRecord { .. })) => None,
-            Err(error) => return Err(error),
-        })
-    }
-
-    /// Revokes sessions of a user. A login of this request after it is not overtaken by it.
-    async fn delete_user(
-        &self,
-        user: &UserKey,
-        except: &[SessionId],
-        by: RevokedBy,
-    ) -> Result<u64, Error> {
-        let manager = &self.visit.manager;
-        let UserDeleted {
-            deleted,
-            previous,
-            epoch,
-        } = manager.delete_user(user, except, by).await?;
-        let mut state = self.state();
-        if state.begun_for(user).is_from(previous) {
-            state.own = Some((user.clone(), epoch));
-        }
-        Ok(deleted)
-    }
-
-    /// Takes on a session that this request made or renewed.
-    fn adopt(&self, issued: Issued) -> CurrentSession {
-        let Issued { record, cookie } = issued;
-        let mut state = self.state();
-        state.loaded = Some(Loaded::Live(Proven::by_present_token(Arc::clone(&record))));
-        state.cookie = Some(cookie);
-        state.renewal = None;
-        CurrentSession(record)
-    }
-
-    /// Takes on what became of the session that an action began with.
-    fn take_on(
-        &self,
-        began: &Proven,
-        changed: Option<Arc<Record>>,
-    ) -> Result<CurrentSession, Error> {
-        let Some(record) = changed else {
-            return Err(self.lost(&began.record));
-        };
-        let hash = began.hash;
-        let mut state = self.state();
-        if state.has(&began.record) {
-            let record = Arc::clone(&record);
-            state.loaded = Some(Loaded::Live(Proven { record, hash }));
-        }
-        Ok(CurrentSession(record))
-    }
-
-    /// Notes that this request ended the session it began with, and removes the cookie that the
-    /// client has; unless it logged in anew meanwhile.
-    fn end(&self, began: Option<&Arc<Record>>) {
-        let Visit {
-            manager, presented, ..
-        } = &*self.visit;
-        let mut state = self.state();
-        if let Some(Loaded::Live(present)) = &state.loaded
-            && began.is_none_or(|began| began.session.id != present.record.session.id)
-        {
-            return;
-        }
-        let is_absent = matches!(presented, Presented::Nothing(Refusal::Absent));
-        if !is_absent || state.cookie.is_some() {
-            state.cookie = Some(manager.config().cookie.remove());
-            state.renewal = None;
-        }
-        state.loaded = Some(Loaded::refused(Refusal::Ended));
-    }
-
-    /// Notes that another request ended or renewed the session. The cookie stays: the browser may
-    /// have a newer one by now.
-    fn lost(&self, began: &Arc<Record>) -> Error {
-        let mut state = self.state();
-        if state.has(began) {
-            state.loaded = Some(Loaded::refused(Refusal::Unknown));
-        }
-        Error::NoSession
-    }
-}
-
-impl State {
-    /// Returns when a login of this user by this request began.
-    fn begun_for(&self, user: &UserKey) -> Epoch {
-        match &self.own {
-            Some((own, epoch)) if own == user => *epoch,
-            Some(_) | None => self.begun,
-        }
-    }
-
-    /// Says whether this is still the record that an action began with. Another action of the same
-    /// request may have been faster.
-    fn has(&self, began: &Arc<Record>) -> bool {
-        match &self.loaded {
-            Some(Loaded::Live(present)) => Arc::ptr_eq(&present.record, began),
-            Some(Loaded::Refused { .. }) | None => false,
-        }
-    }
 }
 
 impl fmt::Debug for Sessions {
@@ -648,65 +389,5 @@ impl Deref for CurrentSession {
 
     fn deref(&self) -> &Session {
         &self.0.session
-    }
-}
-
-/// A login under way; await it. Made by [`Sessions::init`].
-#[derive(Debug)]
-#[must_use = "a login does nothing before it is awaited"]
-pub struct Init<'a> {
-    sessions: &'a Sessions,
-    user_key: Result<UserKey, Error>,
-    meta: Result<Meta, Error>,
-    begun: Option<Epoch>,
-}
-
-impl Init<'_> {
-    /// Adds an entry to the session's meta. A mistake comes to light when the login is awaited.
-    pub fn meta(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.meta = self.meta.and_then(|mut meta| {
-            meta.insert(key, value)?;
-            Ok(meta)
-        });
-        self
-    }
-
-    /// Says that the login began earlier than with this request, see [`Sessions::epoch`].
-    pub fn begun(mut self, epoch: Epoch) -> Self {
-        self.begun = Some(epoch);
-        self
-    }
-
-    async fn run(self) -> Result<CurrentSession, Error> {
-        let sessions = self.sessions;
-        let Visit {
-            manager, client, ..
-        } = &*sessions.visit;
-        let (user_key, meta) = (self.user_key?, self.meta?);
-        let begun = self.begun;
-        let begun = begun.unwrap_or_else(|| sessions.state().begun_for(&user_key));
-        let replaced = sessions.proven().await?;
-        let login = Login {
-            user_key,
-            meta,
-            client: client.get().clone(),
-            replaces: replaced.map(|record| record.session.id),
-            begun,
-        };
-        Ok(sessions.adopt(manager.issue(login).await?))
-    }
-}
-
-impl<'a> IntoFuture for Init<'a> {
-    type Output = Result<CurrentSession, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    /// Creates the session.
-    ///
-    /// Fails with [`Error::UserKey`], [`Error::Meta`], [`Error::Random`] or [`Error::Store`]; no
-    /// cookie is set then. If the future is dropped, a session may have been made that nobody has
-    /// the token of; it expires.
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
     }
 }

@@ -117,6 +117,7 @@ macro_rules! __for_each_clause {
                 update_after_prune_does_not_revive,
                 renew_of_the_former_session_leaves_the_new_one_alone,
                 renew_from_a_stale_hash_changes_nothing,
+                renew_over_another_former_secret_changes_nothing,
             }
             delete {
                 delete_ends_the_session,

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, StreamExt};
-use sessionup::Sessions;
+use sessionup::{Error, Sessions};
 
 use crate::app::AppState;
 
@@ -16,7 +16,7 @@ pub(crate) async fn events(State(app): State<AppState>, sessions: Sessions) -> i
     let revoked = sessions.revoked();
     let end = async move {
         tokio::select! {
-            () = revoked => Some(Event::default().event("revoked").data("log in again")),
+            () = revoked => told(&sessions).await,
             // The browser comes back when the server is there again.
             () = app.stopping() => None,
         }
@@ -27,6 +27,18 @@ pub(crate) async fn events(State(app): State<AppState>, sessions: Sessions) -> i
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
+/// Says that the session has ended, if that is known. An outage is not a logout: the browser comes back
+/// and asks again.
+async fn told(sessions: &Sessions) -> Option<Event> {
+    match sessions.list().await {
+        Ok(devices) if !devices.is_empty() => None,
+        Ok(_) | Err(Error::NoSession) => {
+            Some(Event::default().event("revoked").data("log in again"))
+        }
+        Err(_) => None,
+    }
+}
+
 /// What the page of devices does with the events.
 pub(crate) async fn script() -> impl IntoResponse {
     const SCRIPT: &str = r#"const events = new EventSource("/devices/live");
@@ -35,6 +47,12 @@ addEventListener("submit", () => events.close());
 events.addEventListener("revoked", () => {
   events.close();
   location.assign("/login");
+});
+// The stream is refused when the browser comes back to it without a session.
+events.addEventListener("error", () => {
+  if (events.readyState === EventSource.CLOSED) {
+    setTimeout(() => location.reload(), 1000);
+  }
 });
 "#;
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)

@@ -69,7 +69,13 @@ async fn apply(
     let is_set = app.accounts.replace_hash(user.as_str(), old, new).await?;
     if is_set {
         if log_out_others {
-            sessions.revoke_other().await?;
+            match sessions.revoke_other().await {
+                // Somebody ended this session first, and need not be its user.
+                Err(sessionup::Error::NoSession) => {
+                    sessions.manager().revoke_by_user_key(&user).await?;
+                }
+                revoked => drop(revoked?),
+            }
         }
         sessions.reauthenticate().await?;
     }

@@ -1,12 +1,43 @@
 //! An update that finds no session to change makes none.
 
-use sessionup_core::{Change, LimitPolicy, Record};
+use sessionup_core::store::SecretChange;
+use sessionup_core::{Change, LimitPolicy, Record, Replaced};
 
 use crate::Fixture;
 use crate::sample::{
     ann, at, ending_at, entries, hash, id, idling, ids, limited, ms, odd_ids, record, record_with,
     replacing,
 };
+
+/// A renewal that starts from another former secret than the record knows changes nothing; from the
+/// one it knows it is made.
+pub async fn renew_over_another_former_secret_changes_nothing(fixture: &Fixture) {
+    let known = Replaced::new(hash(7), at(5)).accepted_until(None);
+    let mut before = record(1);
+    before.replaced = Some(known);
+    fixture.create(&before, at(0)).await;
+    let renew = |was| {
+        let mut secret =
+            SecretChange::new(hash(1), hash(2)).replacing(Replaced::new(hash(1), at(9)));
+        secret.replaced_was = Some(was);
+        let mut change = Change::touch(at(9));
+        change.secret = Some(secret);
+        change
+    };
+
+    for other in [
+        known.accepted_until(Some(at(20))),
+        Replaced::new(hash(8), at(5)).accepted_until(None),
+        Replaced::new(hash(7), at(6)).accepted_until(None),
+    ] {
+        assert_eq!(fixture.update(id(1), renew(other), at(9)).await, None);
+        let why = "a renewal over another former secret changes nothing";
+        fixture.expect_there(&before, at(9), why).await;
+    }
+    let expected = renew(known).apply(&before).unwrap().unwrap();
+    let renewed = fixture.update(id(1), renew(known), at(9)).await;
+    assert_eq!(renewed.as_deref(), Some(&expected), "over the one it knows");
+}
 
 /// An update of an id that is not there is none, and nothing is made.
 pub async fn update_of_an_absent_session_makes_nothing(fixture: &Fixture) {

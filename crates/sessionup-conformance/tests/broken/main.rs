@@ -139,6 +139,7 @@ caught! {
     update::ForgetsTheFormerSecret by former_secret_is_kept_until_another_one_is;
     update::IgnoresAuthentication by update_keeps_what_it_does_not_name;
     update::IgnoresOldMeta by meta_from_old_entries_is_not_set;
+    update::IgnoresFormerSecret by renew_over_another_former_secret_changes_nothing;
     update::IgnoresStaleHash by
         renew_from_a_stale_hash_changes_nothing,
         renew_of_the_former_session_leaves_the_new_one_alone;

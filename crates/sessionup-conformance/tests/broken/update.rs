@@ -344,3 +344,16 @@ defect!(
         }
     }
 );
+
+defect!(
+    /// Renews whatever is known of the former secret.
+    IgnoresFormerSecret {
+        update(self, inner, id, change, now) {
+            let mut change = change;
+            if let Some(secret) = &mut change.secret {
+                secret.replaced_was = None;
+            }
+            inner.update(id, change, now).await
+        }
+    }
+);

@@ -34,9 +34,13 @@ impl Hub {
     }
 
     /// Waits for nobody but for the lock on a short list. Nobody is woken under a lock.
-    pub(crate) fn publish(&self, event: &Event) {
+    ///
+    /// One watcher may know already, and is not woken.
+    pub(crate) fn publish(&self, event: &Event, knows: Option<&Watch>) {
         for bell in self.bells_for(event) {
-            bell.push(());
+            if !knows.is_some_and(|watch| Arc::ptr_eq(&watch.bell, &bell)) {
+                bell.push(());
+            }
         }
         let mut receivers = Vec::new();
         lock(&self.receivers).retain(|receiver| {
@@ -222,7 +226,7 @@ mod tests {
             let hub = Arc::new(Hub::default());
             let watches =
                 [(1, "ann"), (2, "ann"), (3, "bob")].map(|(n, name)| hub.watch(id(n), user(name)));
-            hub.publish(&event);
+            hub.publish(&event, None);
             let woken = watches
                 .each_ref()
                 .map(|watch| watch.bell.try_recv().is_some());
@@ -240,7 +244,7 @@ mod tests {
         assert!(lock(&hub.watched).by_id.is_empty());
 
         drop(hub.subscribe());
-        hub.publish(&Event::Renewed { id: id(1) });
+        hub.publish(&Event::Renewed { id: id(1) }, None);
         assert!(lock(&hub.receivers).is_empty());
     }
 
@@ -248,7 +252,7 @@ mod tests {
     async fn receivers_learn_of_the_end() {
         let hub = Hub::default();
         let events = hub.subscribe();
-        hub.publish(&Event::Renewed { id: id(1) });
+        hub.publish(&Event::Renewed { id: id(1) }, None);
         drop(hub);
         assert!(matches!(events.recv().await, Some(Event::Renewed { .. })));
         assert!(events.recv().await.is_none());

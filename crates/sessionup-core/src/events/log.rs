@@ -99,7 +99,8 @@ impl Throttle {
     fn admit(&self, now: Timestamp) -> Option<u64> {
         let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.as_millis().div_euclid(1_000);
-        if second.number != number {
+        // Others may have taken the time a moment earlier; a clock that steps back goes further.
+        if number > second.number || number < second.number - 1 {
             second.number = number;
             second.passed = 0;
         }

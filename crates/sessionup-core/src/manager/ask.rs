@@ -29,7 +29,13 @@ impl Manager {
     /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
     pub(super) fn tell(&self, event: &Event) {
         self.inner.log.write(event, self.now());
-        self.inner.hub.publish(event);
+        self.inner.hub.publish(event, None);
+    }
+
+    /// As [`Manager::tell`], but one who watches knows already.
+    pub(super) fn tell_others(&self, event: &Event, knows: &Watch) {
+        self.inner.log.write(event, self.now());
+        self.inner.hub.publish(event, Some(knows));
     }
 
     pub(super) async fn create(
@@ -121,14 +127,22 @@ impl Manager {
         loop {
             let prune = self.inner.store.prune_dyn(Timestamp::MAX, BATCH);
             let pruned = Patient::write(prune, self.config().store_timeout).await;
-            let pruned = pruned.inspect_err(|error| self.report(error))?;
-            sessions = sessions.saturating_add(pruned.deleted);
-            if !pruned.more {
-                break;
+            let more = match pruned {
+                Ok(pruned) => {
+                    sessions = sessions.saturating_add(pruned.deleted);
+                    Ok(pruned.more)
+                }
+                Err(error) => Err(error),
+            };
+            if let Ok(true) = more {
+                continue;
             }
+            // Also if it breaks off: some have ended.
+            self.tell(&Event::RevokedEverybody { sessions });
+            return more
+                .map(|_| sessions)
+                .inspect_err(|error| self.report(error));
         }
-        self.tell(&Event::RevokedEverybody { sessions });
-        Ok(sessions)
     }
 
     /// Changes a session in the name of a token, as long as the token is accepted.

@@ -264,14 +264,17 @@ impl Manager {
         };
         let replaced = Replaced::new(proven.hash, now).accepted_until(None);
         let (from, to) = (proven.record.secret_hash, token.credential().secret_hash);
-        let renew = SecretChange::new(from, to).replacing(replaced);
+        let mut renew = SecretChange::new(from, to).replacing(replaced);
+        // Once the new token was used, the one before it makes no other one.
+        renew.replaced_was = proven.record.replaced;
+        // From before the renewal on, so that no end of the session goes unheard.
+        let watch = self.watch(&proven.record.session);
         let record = match self.change_token(&proven, renew, now).await {
             Ok(Some(record)) => record,
             Ok(None) => return Ok((self.recheck(proven, now).await?, None)),
             Err(_) => return Ok((Loaded::Live(proven), None)),
         };
-        self.tell(&Event::Renewed { id });
-        let watch = self.watch(&record.session);
+        self.tell_others(&Event::Renewed { id }, &watch);
         let issued = self.issued(record, &token, now);
         let proven = Proven::by_present_token(issued.record);
         Ok((Loaded::Live(proven), Some((issued.cookie, watch))))
@@ -285,7 +288,7 @@ impl Manager {
             Some(record) if self.accepts(&record, &proven.hash, now) => {
                 Loaded::Live(Proven { record, ..proven })
             }
-            Some(_) | None => Loaded::refused(Refusal::Unknown),
+            Some(_) | None => lost(proven),
         })
     }
 
@@ -316,7 +319,7 @@ impl Manager {
             Ok(Some(record)) if self.accepts(&record, &proven.hash, now) => {
                 Loaded::Live(Proven { record, ..proven })
             }
-            Ok(_) => Loaded::refused(Refusal::Unknown),
+            Ok(_) => lost(proven),
             // Losing a touch can only shorten the session's life.
             Err(_) => Loaded::Live(proven),
         }
@@ -325,5 +328,13 @@ impl Manager {
     fn rejected(&self, reason: Refusal, id: Option<SessionId>, client: &LazyClient) {
         let ip = client.ip();
         self.tell(&Event::Rejected { reason, id, ip });
+    }
+}
+
+/// What is left of a session that another request ended or renewed: whoever proved it may end it.
+fn lost(proven: Proven) -> Loaded {
+    Loaded::Refused {
+        reason: Refusal::Unknown,
+        behind: Some(proven.record),
     }
 }

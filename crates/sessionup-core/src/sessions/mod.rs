@@ -27,8 +27,10 @@ use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId};
 /// [`response_cookie`](Sessions::response_cookie); the last action wins. A clone is a handle on the
 /// same request.
 ///
-/// Without a session, listing and revoking find nothing to do, as in the original. That the store
-/// cannot be asked is always an error: an outage is not a logout.
+/// Without a session, listing and revoking find nothing to do, as in the original; if the request had
+/// one and another request ended or renewed it meanwhile, they are [`Error::NoSession`], since what was
+/// to be ended has not been. That the store cannot be asked is always an error: an outage is not a
+/// logout.
 #[derive(Clone)]
 pub struct Sessions {
     visit: Arc<Visit>,
@@ -61,6 +63,7 @@ impl Manager {
                 state: Mutex::new(State {
                     loaded: None,
                     cookie: None,
+                    is_lost: false,
                     renewal: None,
                     begun: self.epoch(),
                     own: None,
@@ -79,7 +82,8 @@ impl Sessions {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing was changed.
+    /// If the future is dropped, the use may have been recorded or the token been renewed; the one that
+    /// the client has is accepted then.
     pub async fn current(&self) -> Result<Option<CurrentSession>, Error> {
         Ok(match self.loaded().await? {
             Loaded::Live(proven) => Some(CurrentSession(proven.record)),
@@ -149,8 +153,8 @@ impl Sessions {
     /// If all sessions of the user are revoked after that moment, [`init`](Sessions::init) is
     /// refused with [`StoreError::Overtaken`](crate::StoreError::Overtaken): the password that was
     /// checked may be the one whose change was the reason. Revocations by this handle itself do not
-    /// count. A login that takes several requests keeps the moment of the first and names it by
-    /// [`Init::begun`].
+    /// count for its own logins, unless they failed. A login that takes several requests keeps the
+    /// moment of the first and names it by [`Init::begun`].
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.state().begun
@@ -207,7 +211,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
     pub async fn list(&self) -> Result<Vec<ListedSession>, Error> {
         let Some(proven) = self.still_live().await? else {
             return Ok(Vec::new());
@@ -246,7 +250,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
     ///
     /// # Cancel safety
     ///
@@ -267,9 +271,12 @@ impl Sessions {
 
     /// Revokes all of the user's sessions but the one of this request, in one step; says how many.
     ///
+    /// After a change of the password call [`Manager::revoke_by_user_key`] if this is
+    /// [`Error::NoSession`]: somebody who knew the old one may have ended this session first.
+    ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
     ///
     /// # Cancel safety
     ///
@@ -286,7 +293,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
     ///
     /// # Cancel safety
     ///

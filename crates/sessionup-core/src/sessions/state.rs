@@ -21,6 +21,8 @@ pub(super) struct State {
     /// `None` before the store was asked.
     pub(super) loaded: Option<Loaded>,
     pub(super) cookie: Option<SetCookie>,
+    /// Whether the request had a session and lost it to another one.
+    pub(super) is_lost: bool,
     /// Set while the cookie is that of a renewal by time, which a later event may make worthless.
     pub(super) renewal: Option<Watch>,
     /// When the request came in.
@@ -73,16 +75,24 @@ impl Sessions {
 
     /// Returns the session of this request if its token proves it even now. A handle may outlive its
     /// request by far, and what it lists and ends is more than its own.
+    ///
+    /// That it was lost meanwhile is an error, and not the answer of who never had one: what was to
+    /// be ended has not been.
     pub(super) async fn still_live(&self) -> Result<Option<Proven>, Error> {
-        let is_known = self.state().loaded.is_some();
+        let (is_known, is_lost) = {
+            let state = self.state();
+            (state.loaded.is_some(), state.is_lost)
+        };
+        if is_lost {
+            return Err(Error::NoSession);
+        }
         let Some(proven) = self.live().await? else {
             return Ok(None);
         };
         if !is_known || self.visit.manager.is_proven(&proven).await? {
             return Ok(Some(proven));
         }
-        self.lost(&proven.record);
-        Ok(None)
+        Err(self.lost(&proven.record))
     }
 
     /// Returns the live session whose token the request has, whether or not it was let in by it.
@@ -123,6 +133,7 @@ impl Sessions {
         state.loaded = Some(Loaded::Live(Proven::by_present_token(Arc::clone(&record))));
         state.cookie = Some(cookie);
         state.renewal = None;
+        state.is_lost = false;
         CurrentSession(record)
     }
 
@@ -169,7 +180,12 @@ impl Sessions {
     pub(super) fn lost(&self, began: &Arc<Record>) -> Error {
         let mut state = self.state();
         if state.has(began) {
-            state.loaded = Some(Loaded::refused(Refusal::Unknown));
+            state.loaded = Some(Loaded::Refused {
+                reason: Refusal::Unknown,
+                // Whoever proved the session may still end it.
+                behind: Some(Arc::clone(began)),
+            });
+            state.is_lost = true;
         }
         Error::NoSession
     }

@@ -134,8 +134,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Changes a live record and returns it as it is afterwards.
     ///
     /// - absent or expired: `None`, and nothing is made.
-    /// - [`Change::secret`] does not start from the hash the record holds, or [`Change::meta_was`]
-    ///   is not its meta: `None`, nothing changed.
+    /// - [`Change::secret`] does not start from what the record holds of secrets, or
+    ///   [`Change::meta_was`] is not its meta: `None`, nothing changed.
     /// - otherwise what [`Change::apply`] says: entries of meta are merged by name with those of
     ///   other requests, `last_seen_at` only moves forward.
     ///

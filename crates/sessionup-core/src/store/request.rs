@@ -153,6 +153,8 @@ pub struct SecretChange {
     pub to: SecretHash,
     /// What is known of a former secret from now on; `None` leaves it as it is.
     pub replaced: Option<Replaced>,
+    /// What must be known of a former secret now; `None` for whatever it is.
+    pub replaced_was: Option<Replaced>,
 }
 
 impl SecretChange {
@@ -163,6 +165,7 @@ impl SecretChange {
             from,
             to,
             replaced: None,
+            replaced_was: None,
         }
     }
 
@@ -245,8 +248,15 @@ impl Change {
             return Ok(None);
         }
         let mut changed = record.clone();
-        if let Some(SecretChange { from, to, replaced }) = secret {
-            if record.secret_hash != *from {
+        if let Some(SecretChange {
+            from,
+            to,
+            replaced,
+            replaced_was,
+        }) = secret
+        {
+            let is_as_it_was = replaced_was.is_none() || *replaced_was == record.replaced;
+            if record.secret_hash != *from || !is_as_it_was {
                 return Ok(None);
             }
             changed.secret_hash = *to;

@@ -1,0 +1,3 @@
+//! The fault programme.
+
+fn main() {}

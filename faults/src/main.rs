@@ -1,3 +1,157 @@
-//! The fault programme.
+//! The fault programme on the command line. `faults --help` says what there is.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use faults::campaign::{self, Outcome, Part, Plan, Until};
+use faults::parts;
+
+/// Breaks disks, processes and clocks beneath the session store, and counts what it loses.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Names the parts.
+    List,
+    /// Runs one part.
+    Run {
+        /// Its name.
+        part: String,
+        #[command(flatten)]
+        options: Options,
+        /// Runs until so many faults, images … were tried.
+        #[arg(long, conflicts_with_all = ["run", "seconds"])]
+        count: Option<u64>,
+        /// Runs for so long.
+        #[arg(long, conflicts_with = "run")]
+        seconds: Option<u64>,
+        /// Repeats this one run of the seed.
+        #[arg(long, requires = "seed")]
+        run: Option<u64>,
+    },
+    /// Runs all parts, a little of each.
+    Short {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Runs all parts, all of each: hours.
+    Long {
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Options {
+    /// What the runs are drawn from: a number, hexadecimal with 0x. A fresh one if it is left out.
+    #[arg(long, value_parser = number)]
+    seed: Option<u64>,
+    /// How many runs there are at once.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+impl Options {
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| fastrand::u64(..))
+    }
+
+    fn plan(&self, first: u64, until: Until) -> Plan {
+        Plan {
+            seed: self.seed(),
+            first,
+            until,
+            threads: self.threads,
+        }
+    }
+}
+
+fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+fn main() -> ExitCode {
+    // What panics within a run is reported as what did not hold, with how to repeat it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let parts = parts::all();
+    let passed = match Arguments::parse().command {
+        Command::List => {
+            for part in &parts {
+                println!("{:<12} {}", part.name(), part.about());
+            }
+            true
+        }
+        Command::Run {
+            part,
+            options,
+            count,
+            seconds,
+            run,
+        } => {
+            let Some(part) = parts.iter().find(|known| known.name() == part) else {
+                eprintln!("there is no part {part:?}; `faults list` names them");
+                return ExitCode::from(2);
+            };
+            let until = match (run, seconds) {
+                (Some(_), _) => Until::Runs(1),
+                (None, Some(seconds)) => Until::Time(Duration::from_secs(seconds)),
+                (None, None) => {
+                    let count = count.unwrap_or_else(|| part.enough().long);
+                    Until::Counted(part.unit(), count)
+                }
+            };
+            tell(part.as_ref(), options.plan(run.unwrap_or(0), until))
+        }
+        Command::Short { options } => all(&parts, &options, |part| part.enough().short),
+        Command::Long { options } => all(&parts, &options, |part| part.enough().long),
+    };
+    if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs all parts, whatever becomes of them.
+fn all(parts: &[Box<dyn Part>], options: &Options, enough: impl Fn(&dyn Part) -> u64) -> bool {
+    let passed = parts.iter().map(|part| {
+        let until = Until::Counted(part.unit(), enough(part.as_ref()));
+        tell(part.as_ref(), options.plan(0, until))
+    });
+    // None is left out because another one failed.
+    passed.collect::<Vec<_>>().into_iter().all(|passed| passed)
+}
+
+/// Runs a part and tells what came of it.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+fn tell(part: &dyn Part, plan: Plan) -> bool {
+    let mut told = Duration::ZERO;
+    let outcome = campaign::run(part, plan, |tally, since| {
+        if since >= told + Duration::from_secs(10) {
+            told = since;
+            eprintln!("{} after {} s: {tally}", part.name(), since.as_secs());
+        }
+    });
+    let Outcome { tally, took, .. } = &outcome;
+    let verdict = match outcome.passed(part, plan.seed) {
+        Ok(()) => "nothing lost, nothing back".to_owned(),
+        Err(failure) => failure,
+    };
+    println!(
+        "{}: seed {:#x}, {} s: {tally}: {verdict}",
+        part.name(),
+        plan.seed,
+        took.as_secs()
+    );
+    outcome.failure.is_none()
+}

@@ -1,0 +1,347 @@
+//! What a store may hold, as its answers have it.
+//!
+//! An operation whose outcome is unknown has happened or has not, so there may be several worlds; an
+//! answer, and what is found after a fault, leaves those that fit. If none is left, something was
+//! lost or came back.
+
+use sessionup_core::{Record, SessionId, Timestamp};
+
+use crate::campaign::Violation;
+use crate::model::{Answer, Model, Op};
+
+/// The worlds that fit all answers so far.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    worlds: Vec<Model>,
+    /// What was done and answered, for the text of a violation.
+    history: Vec<String>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            worlds: vec![Model::default()],
+            history: Vec::new(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Begins with a store that holds this.
+    #[must_use]
+    pub fn of(model: Model) -> Self {
+        Self {
+            worlds: vec![model],
+            history: Vec::new(),
+        }
+    }
+
+    /// Returns the worlds.
+    #[must_use]
+    pub fn worlds(&self) -> &[Model] {
+        &self.worlds
+    }
+
+    /// Takes note of an answer.
+    ///
+    /// # Errors
+    ///
+    /// If it fits no world.
+    pub fn answered(&mut self, op: &Op, answer: &Answer) -> Result<(), Violation> {
+        let before = self.worlds.clone();
+        self.worlds.retain_mut(|world| world.apply(op) == *answer);
+        if self.worlds.is_empty() {
+            let expected: Vec<_> = before
+                .into_iter()
+                .map(|mut world| world.apply(op))
+                .collect();
+            return Err(self.violation(format_args!(
+                "{op:?} was answered with {answer:?}, expected {expected:?}"
+            )));
+        }
+        self.history.push(format!("{op:?} -> {answer:?}"));
+        Ok(())
+    }
+
+    /// Takes note that an operation may have happened, and that the process is gone: whatever the
+    /// store remembered of it in memory is gone too.
+    pub fn may_have_happened(&mut self, op: &Op) {
+        self.history.push(format!("{op:?} -> may have happened"));
+        let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
+        self.add(happened);
+    }
+
+    /// Takes note that a store which lives on answered that an operation may have happened.
+    ///
+    /// Sessions that it would have ended are refused from then on and ended at last, and so is the
+    /// one that it would have made. A change of a record may have happened.
+    pub fn is_in_doubt(&mut self, op: &Op) {
+        self.history.push(format!("{op:?} -> outcome unknown"));
+        if matches!(op, Op::Update { .. }) {
+            let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
+            self.add(happened);
+        } else {
+            for world in &mut self.worlds {
+                *world = settled(world, op);
+            }
+        }
+    }
+
+    /// As [`Ledger::is_in_doubt`], and then the process ended before or after the store had settled
+    /// it: it may have happened, or not, or have been settled.
+    pub fn was_in_doubt(&mut self, op: &Op) {
+        let settled: Vec<_> = self.worlds.iter().map(|world| settled(world, op)).collect();
+        self.may_have_happened(op);
+        self.add(settled);
+    }
+
+    /// Takes note of what is found, and forgets the worlds that it does not fit. When a session was
+    /// last used may be from before its latest use: that alone may be lost.
+    ///
+    /// # Errors
+    ///
+    /// If it fits none.
+    pub fn found(&mut self, found: &Model, now: Timestamp) -> Result<(), Violation> {
+        let fits = |world: &Model| fits(world, found, now);
+        if !self.worlds.iter().any(fits) {
+            let worlds = &self.worlds;
+            return Err(self.violation(format_args!(
+                "found {found:#?}\nwhere one of {} worlds was expected: {worlds:#?}",
+                worlds.len()
+            )));
+        }
+        self.worlds.retain(fits);
+        Ok(())
+    }
+
+    /// Says that something does not fit what was done.
+    pub fn violation(&self, what: impl std::fmt::Display) -> Violation {
+        let from = self.history.len().saturating_sub(30);
+        let history = self.history.get(from..).unwrap_or_default().join("\n  ");
+        Violation(format!("{what}\nafter, latest last:\n  {history}"))
+    }
+
+    fn add(&mut self, worlds: Vec<Model>) {
+        for world in worlds {
+            if !self.worlds.contains(&world) {
+                self.worlds.push(world);
+            }
+        }
+    }
+}
+
+fn after(world: &Model, op: &Op) -> Model {
+    let mut world = world.clone();
+    world.apply(op);
+    world
+}
+
+/// The world after a store has settled an operation that was in doubt.
+fn settled(world: &Model, op: &Op) -> Model {
+    let mut settled = after(world, op);
+    if let Op::Create { record, .. } = op
+        && world.get(record.session.id).is_none()
+    {
+        settled.remove(record.session.id);
+    }
+    settled
+}
+
+fn fits(world: &Model, found: &Model, now: Timestamp) -> bool {
+    let mut found = found.live(now);
+    let all = world.live(now).all(|expected| {
+        found
+            .next()
+            .is_some_and(|found| is_same_but_for_use(expected, found))
+    });
+    all && found.next().is_none()
+}
+
+/// Says whether a record is what is expected, used at the latest when that was.
+fn is_same_but_for_use(expected: &Record, found: &Record) -> bool {
+    let (used, latest) = (found.session.last_seen_at, expected.session.last_seen_at);
+    let mut found = found.clone();
+    found.session.last_seen_at = latest;
+    found == *expected && used <= latest
+}
+
+/// Returns the ids that tell two sets of live records apart, for the text of a violation.
+#[must_use]
+pub fn difference(expected: &Model, found: &Model, now: Timestamp) -> Vec<SessionId> {
+    let missing = expected.live(now).filter(|record| {
+        !found
+            .live(now)
+            .any(|other| is_same_but_for_use(record, other))
+    });
+    let surplus = found.live(now).filter(|record| {
+        !expected
+            .live(now)
+            .any(|other| is_same_but_for_use(other, record))
+    });
+    let mut ids: Vec<_> = missing
+        .chain(surplus)
+        .map(|record| record.session.id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::Rng;
+    use crate::perform::{observe, perform};
+    use crate::script::{BEGIN, Profile, Script, id};
+    use sessionup_core::MemoryStore;
+
+    const PROFILE: Profile = Profile {
+        ids: 12,
+        users: 3,
+        expires: true,
+        reads: true,
+        creates: 5,
+    };
+
+    fn delete(number: u64) -> Op {
+        Op::Delete {
+            id: id(number),
+            owner: None,
+        }
+    }
+
+    /// A ledger after two logins, and these.
+    fn two() -> (Ledger, Model) {
+        let mut rng = Rng::with_seed(1);
+        let profile = Profile {
+            expires: false,
+            creates: 10,
+            reads: false,
+            ..PROFILE
+        };
+        let mut script = Script::new(profile);
+        let mut model = Model::default();
+        while model.live(BEGIN).count() < 2 {
+            model.apply(&script.next(&mut rng));
+        }
+        (Ledger::of(model.clone()), model)
+    }
+
+    fn first(model: &Model) -> SessionId {
+        model.records().next().unwrap().session.id
+    }
+
+    #[test]
+    fn what_was_lost_and_what_came_back_fits_no_world() {
+        let (mut ledger, model) = two();
+        let mut less = model.clone();
+        less.remove(first(&model));
+        assert!(ledger.clone().found(&less, BEGIN).is_err(), "lost");
+
+        let revoke = Op::Delete {
+            id: first(&model),
+            owner: None,
+        };
+        ledger.answered(&revoke, &Answer::Deleted(true)).unwrap();
+        assert!(ledger.clone().found(&model, BEGIN).is_err(), "back");
+        ledger.found(&less, BEGIN).unwrap();
+    }
+
+    #[test]
+    fn wrong_answer_fits_no_world() {
+        let (mut ledger, _) = two();
+        assert!(
+            ledger
+                .answered(&delete(99), &Answer::Deleted(true))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_may_have_happened_is_one_or_the_other() {
+        let (mut ledger, model) = two();
+        let revoke = Op::DeleteUser {
+            user: model.records().next().unwrap().session.user_key.clone(),
+            except: Vec::new(),
+        };
+        ledger.may_have_happened(&revoke);
+        let gone = after(&model, &revoke);
+        ledger.clone().found(&model, BEGIN).unwrap();
+        ledger.found(&gone, BEGIN).unwrap();
+        assert!(ledger.found(&model, BEGIN).is_err(), "gone and back");
+    }
+
+    #[test]
+    fn store_that_lives_refuses_what_is_in_doubt() {
+        let (mut ledger, model) = two();
+        let revoke = Op::Delete {
+            id: first(&model),
+            owner: None,
+        };
+        ledger.is_in_doubt(&revoke);
+        assert!(ledger.found(&model, BEGIN).is_err());
+
+        let (mut ledger, model) = two();
+        ledger.was_in_doubt(&revoke);
+        ledger.found(&model, BEGIN).unwrap();
+    }
+
+    #[test]
+    fn login_in_doubt_is_ended_and_so_is_what_it_replaced() {
+        let (mut ledger, model) = two();
+        let mut record = model.records().next().unwrap().clone();
+        record.session.id = id(77);
+        let login = Op::Create {
+            record: Box::new(record.clone()),
+            replaces: Some(first(&model)),
+            limit: None,
+            now: BEGIN,
+        };
+        let happened = after(&model, &login);
+        let mut neither = happened.clone();
+        neither.remove(id(77));
+
+        let mut crashed = ledger.clone();
+        crashed.was_in_doubt(&login);
+        for world in [&model, &happened, &neither] {
+            crashed.clone().found(world, BEGIN).unwrap();
+        }
+        ledger.is_in_doubt(&login);
+        ledger.clone().found(&neither, BEGIN).unwrap();
+        assert!(ledger.found(&happened, BEGIN).is_err());
+    }
+
+    #[test]
+    fn lost_use_is_no_loss_and_a_use_that_was_not_is_one() {
+        let (ledger, model) = two();
+        let used = |by: i64| {
+            let moved = model.records().cloned().map(|mut record| {
+                let at = record.session.last_seen_at.as_millis() + by;
+                record.session.last_seen_at = Timestamp::from_millis(at);
+                record
+            });
+            Model::of(moved)
+        };
+        ledger.clone().found(&used(-1), BEGIN).unwrap();
+        assert!(ledger.clone().found(&used(1), BEGIN).is_err());
+    }
+
+    /// The model and the reference store were written apart.
+    #[test]
+    fn model_agrees_with_the_reference_store() {
+        for seed in 0..200 {
+            let mut rng = Rng::with_seed(seed);
+            let (mut script, store) = (Script::new(PROFILE), MemoryStore::new());
+            let mut ledger = Ledger::default();
+            futures_executor::block_on(async {
+                for _ in 0..60 {
+                    let op = script.next(&mut rng);
+                    let answer = perform(&store, &op).await.unwrap();
+                    ledger.answered(&op, &answer).unwrap();
+                }
+                let found = observe(&store, script.ids(), script.users(), script.now());
+                ledger.found(&found.await.unwrap(), script.now()).unwrap();
+            });
+        }
+    }
+}

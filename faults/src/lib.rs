@@ -1,0 +1,24 @@
+//! The fault programme: proof by experiment that no login is lost and no revoked session comes back.
+//!
+//! Each part of it breaks something, again and again, and holds what the store answers and keeps
+//! against a [`Model`](model::Model) of what it promised. A run draws everything from one seed, so
+//! that it can be repeated.
+//!
+//! - [`campaign`] repeats the runs of a part, counts, and tells how to repeat one that failed.
+//! - [`model`] has the operations of a store as values, and what must come of them.
+//! - [`script`] draws operations, [`perform`] has a store carry them out.
+//! - [`parts`] lists the parts, with how much of each is run when.
+//! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
+
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "nothing depends on it"
+)]
+
+pub mod campaign;
+pub mod ledger;
+pub mod model;
+pub mod parts;
+pub mod perform;
+pub mod script;

@@ -1,0 +1,34 @@
+//! A little of each part: once from a seed that is always the same, once from a fresh one.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use faults::campaign::{self, Plan, Until};
+use faults::parts;
+
+fn run(seed: u64) {
+    assert!(parts::all().len() > 3, "parts are missing");
+    for part in parts::all() {
+        let part = part.as_ref();
+        let plan = Plan {
+            seed,
+            first: 0,
+            until: Until::Counted(part.unit(), part.enough().short),
+            threads: 2,
+        };
+        let outcome = campaign::run(part, plan, |_, _| {});
+        println!("{}: seed {seed:#x}: {}", part.name(), outcome.tally);
+        if let Err(failure) = outcome.passed(part, seed) {
+            panic!("{failure}");
+        }
+    }
+}
+
+#[test]
+fn always_the_same() {
+    run(0x5e55_1045);
+}
+
+#[test]
+fn never_the_same() {
+    run(fastrand::u64(..));
+}

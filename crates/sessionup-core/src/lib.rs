@@ -21,10 +21,32 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+/// Says whether a defect is seeded, see `defects`. It is not, and costs nothing, in an ordinary build.
+#[cfg(not(sessionup_defects))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! is_seeded {
+    ($defect:ident) => {
+        false
+    };
+}
+
+/// Says whether a defect is seeded.
+#[cfg(sessionup_defects)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! is_seeded {
+    ($defect:ident) => {
+        $crate::defects::seeded() == Some($crate::defects::Defect::$defect)
+    };
+}
+
 mod agent;
 mod cleanup;
 pub mod client;
 pub mod cookie;
+#[cfg(sessionup_defects)]
+pub mod defects;
 mod error;
 mod events;
 mod feed;

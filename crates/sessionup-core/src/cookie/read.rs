@@ -80,7 +80,21 @@ pub fn find<'a>(fields: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Found
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let equals = pair.iter().position(|byte| *byte == b'=')?;
     let (this, value) = pair.split_at_checked(equals)?;
-    (trim(this) == name).then(|| trim(value.get(1..).unwrap_or_default()))
+    is_name(this, name).then(|| trim(value.get(1..).unwrap_or_default()))
+}
+
+fn is_name(bytes: &[u8], name: &[u8]) -> bool {
+    if crate::is_seeded!(UnicodeTrim) {
+        return String::from_utf8_lossy(bytes).trim().as_bytes() == name;
+    }
+    if crate::is_seeded!(PercentDecodedName) {
+        return String::from_utf8_lossy(bytes)
+            .replace("%5F", "_")
+            .trim()
+            .as_bytes()
+            == name;
+    }
+    trim(bytes) == name
 }
 
 fn trim(mut bytes: &[u8]) -> &[u8] {

@@ -1,13 +1,14 @@
 //! The place of the open database, which can break and be opened anew beneath its readers.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use redb::{Database, TransactionError};
 use sessionup_core::StoreError;
 use sessionup_core::store::Cause;
 
 use crate::error::{Failure, Halt, is_lasting};
+use crate::sync::{PoisonError, RwLock};
 
 #[derive(Debug)]
 pub(crate) struct Place(RwLock<State>);

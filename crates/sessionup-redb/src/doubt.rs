@@ -4,9 +4,10 @@
 //! it would have ended are refused from memory.
 
 use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sessionup_core::SessionId;
+
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug, Default)]
 pub(crate) struct Doubts(RwLock<HashSet<SessionId>>);

@@ -32,6 +32,7 @@ mod record;
 mod schema;
 mod shared;
 mod store;
+mod sync;
 mod touches;
 mod writer;
 

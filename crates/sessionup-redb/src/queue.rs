@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use sessionup_core::StoreError;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A bounded queue. Pushing never blocks: what finds no room is refused at once.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_channel::oneshot;
 use redb::Database;
@@ -15,6 +15,7 @@ use crate::error::OpenError;
 use crate::queue::Queue;
 use crate::reader::Read;
 use crate::schema::Schema;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::touches::Touches;
 use crate::writer::operation::Task;
 use crate::writer::prune::Progress;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
@@ -18,6 +17,8 @@ use crate::error::{OpenError, ReadStopped, WriterStopped};
 use crate::queue::Room;
 use crate::reader::{self, Touched};
 use crate::shared::Shared;
+use crate::sync::thread::{self, JoinHandle, ThreadId};
+use crate::sync::{Mutex, PoisonError};
 use crate::writer::Writer;
 use crate::writer::operation::{Operation, task};
 use crate::writer::operations::{Create, Delete, DeleteUser, Update};

@@ -1,6 +1,6 @@
 //! Deleting what has expired, a slice at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessionup_core::{Pruned, SessionId, Timestamp};
@@ -8,6 +8,7 @@ use sessionup_core::{Pruned, SessionId, Timestamp};
 use crate::error::Halt;
 use crate::record::Stored;
 use crate::schema::step;
+use crate::sync::{Mutex, PoisonError};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
 

@@ -182,6 +182,9 @@ fn new_file(path: &Path) -> std::io::Result<File> {
 /// Makes the file's name durable, not only its content.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> std::io::Result<()> {
+    if sessionup_core::is_seeded!(DirectoryNotSynced) {
+        return Ok(());
+    }
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),

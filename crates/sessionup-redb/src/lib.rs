@@ -30,6 +30,8 @@ mod queue;
 mod reader;
 mod record;
 mod schema;
+#[cfg(sessionup_defects)]
+mod seeded;
 mod shared;
 mod store;
 mod sync;

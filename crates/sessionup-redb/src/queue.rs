@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use sessionup_core::StoreError;
+use sessionup_core::{StoreError, is_seeded};
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -65,7 +65,7 @@ impl<T> Queue<T> {
         if state.closed {
             return Err(StoreError::Closed);
         }
-        if state.waiting.len() >= limit {
+        if state.waiting.len() >= limit && !is_seeded!(UnboundedQueue) {
             return Err(StoreError::Overloaded);
         }
         state.waiting.push_back(item);

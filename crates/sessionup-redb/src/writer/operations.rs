@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sessionup_core::store::Epochs;
 use sessionup_core::{
     Change, CreateOptions, Created, Record, Session, SessionId, SessionLimit, StoreError,
-    Timestamp, UserDeleted, UserKey,
+    Timestamp, UserDeleted, UserKey, is_seeded,
 };
 
 use crate::doubt::Doubts;
@@ -27,11 +27,14 @@ impl Operation for Create {
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Created, Halt> {
         if tables.contains(self.record.session.id)? {
-            return Err(StoreError::DuplicateId.into());
+            if !is_seeded!(Upsert) {
+                return Err(StoreError::DuplicateId.into());
+            }
+            tables.remove(self.record.session.id, None)?;
         }
         let user = &self.record.session.user_key;
         let allows = |begun| self.epochs.allows(begun, user);
-        if !self.options.begun.is_none_or(allows) {
+        if !self.options.begun.is_none_or(allows) && !is_seeded!(EpochIgnored) {
             return Err(StoreError::Overtaken.into());
         }
         let evicted = match self.options.limit {
@@ -48,6 +51,11 @@ impl Operation for Create {
         };
         // A use of this session waits until it is there.
         tables.touches.fence(&[self.record.session.id]);
+        #[cfg(sessionup_defects)]
+        if replaced && is_seeded!(DeleteBeforeCreate) {
+            crate::seeded::insert_later(&self.record);
+            return Ok(Created::new(replaced, evicted));
+        }
         tables.insert(&self.record)?;
         Ok(Created::new(replaced, evicted))
     }
@@ -90,7 +98,7 @@ impl Operation for Update {
         let Some(mut stored) = tables.load(self.id)? else {
             return Ok(None);
         };
-        if !stored.record.session.is_live(self.now) {
+        if !stored.record.session.is_live(self.now) && !is_seeded!(ExpiredUpdated) {
             return Ok(None);
         }
         let changed = self.change.apply(&stored.record);
@@ -119,7 +127,8 @@ impl Operation for Delete {
     type Answer = bool;
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<bool, Halt> {
-        let Some(owner) = &self.owner else {
+        let owner = self.owner.as_ref();
+        let Some(owner) = owner.filter(|_| !is_seeded!(OwnerNotCompared)) else {
             return Ok(tables.remove(self.id, None)?);
         };
         let is_owned = match tables.find(self.id)? {

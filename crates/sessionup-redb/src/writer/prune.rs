@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessionup_core::{Pruned, SessionId, Timestamp};
+use sessionup_core::{Pruned, SessionId, Timestamp, is_seeded};
 
 use crate::error::Halt;
 use crate::record::Stored;
@@ -163,7 +163,11 @@ enum Lead {
 }
 
 fn lead(filed: i64, id: SessionId, tables: &Tables<'_>) -> Result<Lead, Halt> {
-    Ok(match tables.find(id)? {
+    let found = match is_seeded!(TwoPhaseCleanup) {
+        true => tables.read(id)?,
+        false => tables.find(id)?,
+    };
+    Ok(match found {
         Some(Found::Whole(stored)) if stored.filed == filed => Lead::Record(stored),
         Some(Found::Damaged(error)) => {
             report_damage(id, &error);

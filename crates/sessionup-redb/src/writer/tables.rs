@@ -46,14 +46,20 @@ impl<'t> Tables<'t> {
 
     /// Returns what lies under an id, uses that are not yet written included.
     pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
+        let mut found = self.read(id)?;
+        if let Some(Found::Whole(stored)) = &mut found {
+            touches::lay_over(&mut stored.record, self.touches.of(id));
+        }
+        Ok(found)
+    }
+
+    /// Returns what lies under an id.
+    pub(crate) fn read(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
         let Some(bytes) = self.sessions.get(id.as_bytes())? else {
             return Ok(None);
         };
         Ok(Some(match Stored::decode(id, bytes.value()) {
-            Ok(mut stored) => {
-                touches::lay_over(&mut stored.record, self.touches.of(id));
-                Found::Whole(Box::new(stored))
-            }
+            Ok(stored) => Found::Whole(Box::new(stored)),
             Err(error) => Found::Damaged(error),
         }))
     }
@@ -123,6 +129,13 @@ impl<'t> Tables<'t> {
         let filed = step(session.deadline());
         let bytes = record::encode_new(record, filed);
         self.sessions.insert(id, bytes.as_slice())?;
+        #[cfg(sessionup_defects)]
+        if sessionup_core::is_seeded!(IndexLater) {
+            crate::seeded::list_later(session);
+            self.by_expiry.insert((filed, id), ())?;
+            self.note(session.id, Fate::Created);
+            return Ok(());
+        }
         self.by_user
             .insert((session.user_key.as_str().as_bytes(), id), ())?;
         self.by_expiry.insert((filed, id), ())?;
@@ -192,6 +205,13 @@ impl<'t> Tables<'t> {
         self.sessions.remove(key)?;
         self.note(id, Fate::Ended);
         Ok(true)
+    }
+
+    #[cfg(sessionup_defects)]
+    pub(crate) fn list(&mut self, user: &UserKey, id: SessionId) -> Result<(), redb::StorageError> {
+        self.by_user
+            .insert((user.as_str().as_bytes(), id.as_bytes()), ())?;
+        Ok(())
     }
 
     /// Removes an entry of the user index that leads nowhere.

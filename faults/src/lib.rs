@@ -8,6 +8,7 @@
 //! - [`model`] has the operations of a store as values, and what must come of them.
 //! - [`script`] draws operations, [`perform`] has a store carry them out.
 //! - [`parts`] lists the parts, with how much of each is run when.
+//! - [`traps`] has the seeded defects by which the programme itself is tested.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
 
 #![expect(
@@ -22,3 +23,4 @@ pub mod model;
 pub mod parts;
 pub mod perform;
 pub mod script;
+pub mod traps;

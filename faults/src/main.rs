@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use faults::campaign::{self, Outcome, Part, Plan, Until};
 use faults::parts;
+use faults::traps::{self, Catch};
 
 /// Breaks disks, processes and clocks beneath the session store, and counts what it loses.
 #[derive(Debug, Parser)]
@@ -34,6 +35,17 @@ enum Command {
         /// Repeats this one run of the seed.
         #[arg(long, requires = "seed")]
         run: Option<u64>,
+    },
+    /// Seeds each defect, one at a time, and sees what catches it. Needs a build with defects.
+    Defects {
+        /// Names of defects; all if there are none.
+        only: Vec<String>,
+        /// Gives each part so long to catch one.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// What the runs are drawn from.
+        #[arg(long, value_parser = number, default_value = "0x5e55")]
+        seed: u64,
     },
     /// Runs all parts, a little of each.
     Short {
@@ -112,6 +124,19 @@ fn main() -> ExitCode {
             };
             tell(part.as_ref(), options.plan(run.unwrap_or(0), until))
         }
+        Command::Defects {
+            only,
+            seconds,
+            seed,
+        } => {
+            if !cfg!(sessionup_defects) {
+                eprintln!(
+                    "this program was built without defects; faults/defects builds one with them"
+                );
+                return ExitCode::from(2);
+            }
+            defects(&only, Duration::from_secs(seconds), seed)
+        }
         Command::Short { options } => all(&parts, &options, |part| part.enough().short),
         Command::Long { options } => all(&parts, &options, |part| part.enough().long),
     };
@@ -120,6 +145,38 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Tells as a table what caught which defect.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+fn defects(only: &[String], longest: Duration, seed: u64) -> bool {
+    let mut missed = 0;
+    println!("| defect | caught by | in | after |\n|---|---|---|---|");
+    for (defect, traps) in traps::TRAPS {
+        if !only.is_empty() && !only.iter().any(|name| name == defect) {
+            continue;
+        }
+        for trap in *traps {
+            let (what, said) = match traps::set(defect, *trap, seed, longest) {
+                Ok(Catch {
+                    caught: Some((sign, after)),
+                    ..
+                }) => {
+                    println!(
+                        "| `{defect}` | {trap} | {sign} | {:.1} s |",
+                        after.as_secs_f64()
+                    );
+                    continue;
+                }
+                Ok(missed) => ("was not caught", missed.said),
+                Err(error) => ("could not be tried", error.to_string()),
+            };
+            missed += 1;
+            println!("| `{defect}` | NOT by {trap} | | |");
+            eprintln!("{defect} {what} by {trap}: {said}");
+        }
+    }
+    missed == 0
 }
 
 /// Runs all parts, whatever becomes of them.

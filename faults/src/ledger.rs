@@ -4,6 +4,8 @@
 //! answer, and what is found after a fault, leaves those that fit. If none is left, something was
 //! lost or came back.
 
+mod batch;
+
 use sessionup_core::{Record, SessionId, Timestamp};
 
 use crate::campaign::Violation;
@@ -34,6 +36,11 @@ impl Ledger {
             worlds: vec![model],
             history: Vec::new(),
         }
+    }
+
+    /// Takes what was found for what there is.
+    pub fn is(&mut self, model: Model) {
+        self.worlds = vec![model];
     }
 
     /// Returns the worlds.
@@ -114,6 +121,25 @@ impl Ledger {
         Ok(())
     }
 
+    /// As [`Ledger::found`], of all that is kept, live or not: what is live is kept, and nothing is
+    /// kept that was ended.
+    ///
+    /// # Errors
+    ///
+    /// If it fits none.
+    pub fn kept(&mut self, kept: &Model, now: Timestamp) -> Result<(), Violation> {
+        let holds = |world: &Model| holds(world, kept, now);
+        if !self.worlds.iter().any(holds) {
+            let worlds = &self.worlds;
+            return Err(self.violation(format_args!(
+                "kept is {kept:#?}\nwhere one of {} worlds was expected: {worlds:#?}",
+                worlds.len()
+            )));
+        }
+        self.worlds.retain(holds);
+        Ok(())
+    }
+
     /// Says that something does not fit what was done.
     pub fn violation(&self, what: impl std::fmt::Display) -> Violation {
         let from = self.history.len().saturating_sub(30);
@@ -155,6 +181,23 @@ fn fits(world: &Model, found: &Model, now: Timestamp) -> bool {
             .is_some_and(|found| is_same_but_for_use(expected, found))
     });
     all && found.next().is_none()
+}
+
+/// Says whether all live records of a world are kept, and nothing is that is not of it.
+#[must_use]
+pub fn holds(world: &Model, kept: &Model, now: Timestamp) -> bool {
+    let is_of = |record: &Record, other: Option<&Record>, is_expected: bool| {
+        other.is_some_and(|other| match is_expected {
+            true => is_same_but_for_use(record, other),
+            false => is_same_but_for_use(other, record),
+        })
+    };
+    world
+        .live(now)
+        .all(|expected| is_of(expected, kept.get(expected.session.id), true))
+        && kept
+            .records()
+            .all(|found| is_of(found, world.get(found.session.id), false))
 }
 
 /// Says whether a record is what is expected, used at the latest when that was.
@@ -324,6 +367,19 @@ mod tests {
         };
         ledger.clone().found(&used(-1), BEGIN).unwrap();
         assert!(ledger.clone().found(&used(1), BEGIN).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_may_be_expired_but_not_ended() {
+        let (ledger, model) = two();
+        let late = BEGIN.saturating_add(std::time::Duration::from_secs(1_000_000));
+        let mut less = model.clone();
+        less.remove(first(&model));
+        for kept in [&model, &less] {
+            ledger.clone().kept(kept, late).unwrap();
+        }
+        assert!(ledger.clone().kept(&less, BEGIN).is_err(), "lost");
+        assert!(Ledger::of(less).kept(&model, late).is_err(), "back");
     }
 
     /// The model and the reference store were written apart.

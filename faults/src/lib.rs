@@ -10,6 +10,7 @@
 //! - [`parts`] lists the parts, with how much of each is run when.
 //! - [`traps`] has the seeded defects by which the programme itself is tested.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
+//! - [`disk`] is a disk in memory that fails, forgets and remembers as it is told.
 
 #![expect(
     clippy::exhaustive_enums,
@@ -18,6 +19,8 @@
 )]
 
 pub mod campaign;
+pub mod disk;
+pub mod io_errors;
 pub mod ledger;
 pub mod model;
 pub mod parts;

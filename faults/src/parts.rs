@@ -1,9 +1,10 @@
 //! The parts of the programme.
 
 use crate::campaign::Part;
+use crate::io_errors::IoErrors;
 
 /// Returns all parts, in the order in which they are run.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Part>> {
-    vec![]
+    vec![Box::new(IoErrors)]
 }

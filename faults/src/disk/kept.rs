@@ -1,0 +1,194 @@
+//! What lies in a file, read by `docs/format.md` alone: with none of the store's code.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use sessionup_core::{
+    DeviceKind, MetaChange, Record, Replaced, SecretHash, Session, SessionId, Timestamp, UserKey,
+};
+use twox_hash::XxHash3_64;
+
+use crate::campaign::{Violation, ensure};
+use crate::model::Model;
+
+type Id = &'static [u8; 16];
+
+const SESSIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("sessions/sessions");
+const BY_USER: TableDefinition<'_, (&[u8], Id), ()> = TableDefinition::new("sessions/by_user");
+const BY_EXPIRY: TableDefinition<'_, (i64, Id), ()> = TableDefinition::new("sessions/by_expiry");
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("sessions/about");
+
+/// Reads all records, live or not; `None` if there are no tables yet.
+///
+/// # Errors
+///
+/// What is damaged, and records without their entries in the indexes, and entries without a record.
+pub fn kept(database: &Database) -> Result<Option<Model>, Violation> {
+    let damaged = |error: redb::Error| Violation::new(format_args!("read: {error:?}"));
+    read(database).map_err(damaged)?.map_or(Ok(None), |tables| tables.checked().map(Some))
+}
+
+/// All that is in the tables of a bucket.
+struct Tables {
+    format: Option<u64>,
+    records: Vec<([u8; 16], Vec<u8>)>,
+    by_user: BTreeMap<[u8; 16], Vec<Vec<u8>>>,
+    by_expiry: BTreeMap<[u8; 16], Vec<i64>>,
+}
+
+fn read(database: &Database) -> Result<Option<Tables>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let about = match transaction.open_table(ABOUT) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        about => about?,
+    };
+    let sessions = transaction.open_table(SESSIONS)?;
+    let mut tables = Tables {
+        format: about.get("format")?.map(|format| format.value()),
+        records: Vec::new(),
+        by_user: BTreeMap::new(),
+        by_expiry: BTreeMap::new(),
+    };
+    for entry in ReadableTable::iter(&sessions)? {
+        let (id, bytes) = entry?;
+        tables.records.push((*id.value(), bytes.value().to_vec()));
+    }
+    for entry in ReadableTable::iter(&transaction.open_table(BY_USER)?)? {
+        let (key, _) = entry?;
+        let (user, id) = key.value();
+        tables.by_user.entry(*id).or_default().push(user.to_vec());
+    }
+    for entry in ReadableTable::iter(&transaction.open_table(BY_EXPIRY)?)? {
+        let (key, _) = entry?;
+        let (step, id) = key.value();
+        tables.by_expiry.entry(*id).or_default().push(step);
+    }
+    Ok(Some(tables))
+}
+
+impl Tables {
+    fn checked(mut self) -> Result<Model, Violation> {
+        ensure(self.format == Some(1), || format!("format {:?}", self.format))?;
+        let mut records = Vec::new();
+        for (id, bytes) in &self.records {
+            let session = SessionId::from_bytes(*id);
+            let (record, filed) =
+                decode(session, bytes).ok_or_else(|| Violation(format!("record {session} is damaged")))?;
+            let listed = self.by_user.remove(id).unwrap_or_default();
+            let user = record.session.user_key.as_str().as_bytes();
+            ensure(listed == [user], || {
+                format!("{session} of {user:?} is listed under {listed:?}")
+            })?;
+            let entries = self.by_expiry.remove(id).unwrap_or_default();
+            ensure(entries == [filed], || {
+                format!("{session} says that it is filed under {filed} and is under {entries:?}")
+            })?;
+            let latest = deadline(&record.session) >> 16;
+            ensure(filed <= latest, || {
+                format!("{session} is filed under {filed}, after its deadline's {latest}")
+            })?;
+            records.push(record);
+        }
+        ensure(self.by_user.is_empty() && self.by_expiry.is_empty(), || {
+            let (users, steps) = (&self.by_user, &self.by_expiry);
+            format!("entries without a record: {users:?}, {steps:?}")
+        })?;
+        Ok(Model::of(records))
+    }
+}
+
+fn deadline(session: &Session) -> i64 {
+    let absolute = session.expires_at.as_millis();
+    session.idle_timeout.map_or(absolute, |idle| {
+        let idle = i64::try_from(idle.as_millis()).unwrap_or(i64::MAX);
+        absolute.min(session.last_seen_at.as_millis().saturating_add(idle))
+    })
+}
+
+/// Reads the record that lies under an id, and the step that it says it is filed under; `None` if it
+/// is none.
+#[must_use]
+pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
+    let (&[1], rest) = bytes.split_first_chunk()? else {
+        return None;
+    };
+    let (head_bytes, rest) = rest.split_first_chunk::<2>()?;
+    let (check, body) = rest.split_first_chunk::<8>()?;
+    let place = [id.as_bytes().as_slice(), &[1], head_bytes].concat();
+    let seed = XxHash3_64::oneshot(&place);
+    if XxHash3_64::oneshot_with_seed(seed, body) != u64::from_le_bytes(*check) {
+        return None;
+    }
+    let (head, mut tail) = body.split_at_checked(usize::from(u16::from_le_bytes(*head_bytes)))?;
+    let (hash, numbers) = head.split_first_chunk::<32>()?;
+    let mut numbers = numbers.chunks_exact(8).map(|n| n.try_into().map(i64::from_le_bytes));
+    let mut number = || numbers.next()?.ok();
+    let (created, expires, seen, idle, filed) =
+        (number()?, number()?, number()?, number()?, number()?);
+    let mut fields = Vec::new();
+    while let Some((tag, rest)) = tail.split_first() {
+        let (length, rest) = leb128(rest)?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        fields.push((*tag, content));
+        tail = rest;
+    }
+    let one = |wanted: u8| fields.iter().find(|(tag, _)| *tag == wanted).map(|(_, content)| *content);
+    let text = |wanted: u8| one(wanted).map_or(Some(""), |content| std::str::from_utf8(content).ok());
+    let time = |content: &[u8]| content.try_into().ok().map(i64::from_le_bytes).map(Timestamp::from_millis);
+
+    let user = UserKey::new(text(1)?).ok()?;
+    let at = Timestamp::from_millis;
+    let mut session = Session::new(id, user, at(created), at(expires));
+    session.last_seen_at = at(seen);
+    session.idle_timeout = (idle != -1).then(|| Duration::from_millis(idle.cast_unsigned()));
+    if let Some(content) = one(2) {
+        session.client.ip = Some(address(content)?);
+    }
+    session.client.agent.os = text(3)?.to_owned();
+    session.client.agent.browser = text(4)?.to_owned();
+    if let Some(version) = one(5) {
+        session.client.agent.version = Some(u32::from_le_bytes(version.try_into().ok()?));
+    }
+    let kind = one(6).and_then(|name| DeviceKind::from_name(std::str::from_utf8(name).ok()?));
+    session.client.agent.kind = kind.unwrap_or_default();
+    for (_, entry) in fields.iter().filter(|(tag, _)| *tag == 7) {
+        let (length, rest) = entry.split_first()?;
+        let (name, json) = rest.split_at_checked(usize::from(*length))?;
+        let value: serde_json::Value = serde_json::from_slice(json).ok()?;
+        let change = MetaChange::default().set(std::str::from_utf8(name).ok()?, value);
+        session.meta.merge(&change.ok()?).ok()?;
+    }
+    if let Some(content) = one(8) {
+        session.authenticated_at = time(content)?;
+    }
+    session.persistent = one(10).is_some();
+    let mut record = Record::new(session, SecretHash::from_bytes(*hash));
+    if let Some(content) = one(9) {
+        let (hash, rest) = content.split_first_chunk::<32>()?;
+        let (at, until) = rest.split_at_checked(8)?;
+        let until = if until.is_empty() { None } else { Some(time(until)?) };
+        let replaced = Replaced::new(SecretHash::from_bytes(*hash), time(at)?);
+        record.replaced = Some(replaced.accepted_until(until));
+    }
+    Some((record, filed))
+}
+
+fn address(content: &[u8]) -> Option<IpAddr> {
+    match content.len() {
+        4 => <[u8; 4]>::try_from(content).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(content).ok().map(IpAddr::from),
+    }
+}
+
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut length = 0;
+    for (place, byte) in bytes.iter().enumerate().take(5) {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((length, bytes.get(place + 1..)?));
+        }
+    }
+    None
+}

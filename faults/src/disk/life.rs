@@ -1,0 +1,103 @@
+//! A store over a disk, from its opening to its end.
+
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sessionup_redb::{OpenError, RedbStore};
+
+use super::Disk;
+use super::image::Image;
+use super::kept::kept;
+use super::together::is_one_step;
+use crate::campaign::{Rng, Violation};
+use crate::model::{Model, Op};
+use crate::script::Script;
+
+/// Opens a store that opens this disk again when it fails. Uses of sessions are written with what is
+/// written next, or at once.
+///
+/// # Errors
+///
+/// As the store.
+pub fn open(disk: &Disk, writes_uses_at_once: bool) -> Result<RedbStore, OpenError> {
+    let disk = disk.clone();
+    let delay = match writes_uses_at_once {
+        true => Duration::ZERO,
+        false => Duration::from_secs(3_600),
+    };
+    RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .readers(NonZeroUsize::MIN)
+        .touch_delay(delay)
+        .open_with(move || disk.database())
+}
+
+/// What is done in a life, in order.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// These operations, several of them in one transaction.
+    Together(Vec<Op>),
+    /// The store is closed and opened again.
+    Reopen,
+}
+
+/// Draws what is done in a life: reads, uses and prunes alone, others often at once.
+pub fn steps(script: &mut Script, count: usize, rng: &mut Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while steps.len() < count {
+        if rng.u8(..12) == 0 {
+            steps.push(Step::Reopen);
+            continue;
+        }
+        let at_most = [1, 1, 2, 3, 6][rng.usize(..5)];
+        let mut ops = Vec::new();
+        while ops.len() < at_most {
+            let op = script.next(rng);
+            if is_one_step(&op) {
+                ops.push(op);
+                continue;
+            }
+            if !ops.is_empty() {
+                steps.push(Step::Together(std::mem::take(&mut ops)));
+            }
+            steps.push(Step::Together(vec![op]));
+        }
+        steps.push(Step::Together(ops));
+    }
+    steps
+}
+
+/// Returns the file of a database in which there is nothing.
+///
+/// A store makes it beside its place and puts it there when it is whole, so that no crash comes in
+/// between.
+///
+/// # Errors
+///
+/// As redb.
+pub fn empty() -> Result<Image, Violation> {
+    static EMPTY: OnceLock<Image> = OnceLock::new();
+    if let Some(image) = EMPTY.get() {
+        return Ok(image.clone());
+    }
+    let disk = Disk::default();
+    let made = disk.database().map_err(Violation::new)?;
+    drop(made);
+    Ok(EMPTY.get_or_init(|| disk.image()).clone())
+}
+
+/// Reads what lies in a file, which is left as it is; `None` if there are no tables.
+///
+/// # Errors
+///
+/// If it does not open, or is not whole.
+pub fn read(image: &Image) -> Result<Option<Model>, Violation> {
+    let disk = Disk::with(image.clone());
+    let database = disk
+        .database()
+        .map_err(|error| Violation(format!("file does not open: {error:?}")))?;
+    let kept = kept(&database);
+    disk.kill(database);
+    kept
+}

@@ -25,5 +25,6 @@ pub mod ledger;
 pub mod model;
 pub mod parts;
 pub mod perform;
+pub mod power_loss;
 pub mod script;
 pub mod traps;

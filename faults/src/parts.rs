@@ -2,9 +2,10 @@
 
 use crate::campaign::Part;
 use crate::io_errors::IoErrors;
+use crate::power_loss::PowerLoss;
 
 /// Returns all parts, in the order in which they are run.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Part>> {
-    vec![Box::new(IoErrors)]
+    vec![Box::new(IoErrors), Box::new(PowerLoss)]
 }

@@ -145,7 +145,13 @@ mod tests {
                 } else {
                     let written = vec![rng.u8(..); len];
                     image.write(offset as u64, &written);
-                    plain.resize(plain.len().max(if len > 0 { offset + len } else { 0 }).max(offset.min(0)), 0);
+                    plain.resize(
+                        plain
+                            .len()
+                            .max(if len > 0 { offset + len } else { 0 })
+                            .max(offset.min(0)),
+                        0,
+                    );
                     if len > 0 {
                         plain[offset..offset + len].copy_from_slice(&written);
                     }

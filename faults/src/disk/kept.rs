@@ -27,7 +27,9 @@ const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("sessions/abo
 /// What is damaged, and records without their entries in the indexes, and entries without a record.
 pub fn kept(database: &Database) -> Result<Option<Model>, Violation> {
     let damaged = |error: redb::Error| Violation::new(format_args!("read: {error:?}"));
-    read(database).map_err(damaged)?.map_or(Ok(None), |tables| tables.checked().map(Some))
+    read(database)
+        .map_err(damaged)?
+        .map_or(Ok(None), |tables| tables.checked().map(Some))
 }
 
 /// All that is in the tables of a bucket.
@@ -70,12 +72,14 @@ fn read(database: &Database) -> Result<Option<Tables>, redb::Error> {
 
 impl Tables {
     fn checked(mut self) -> Result<Model, Violation> {
-        ensure(self.format == Some(1), || format!("format {:?}", self.format))?;
+        ensure(self.format == Some(1), || {
+            format!("format {:?}", self.format)
+        })?;
         let mut records = Vec::new();
         for (id, bytes) in &self.records {
             let session = SessionId::from_bytes(*id);
-            let (record, filed) =
-                decode(session, bytes).ok_or_else(|| Violation(format!("record {session} is damaged")))?;
+            let (record, filed) = decode(session, bytes)
+                .ok_or_else(|| Violation(format!("record {session} is damaged")))?;
             let listed = self.by_user.remove(id).unwrap_or_default();
             let user = record.session.user_key.as_str().as_bytes();
             ensure(listed == [user], || {
@@ -123,7 +127,9 @@ pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
     }
     let (head, mut tail) = body.split_at_checked(usize::from(u16::from_le_bytes(*head_bytes)))?;
     let (hash, numbers) = head.split_first_chunk::<32>()?;
-    let mut numbers = numbers.chunks_exact(8).map(|n| n.try_into().map(i64::from_le_bytes));
+    let mut numbers = numbers
+        .chunks_exact(8)
+        .map(|n| n.try_into().map(i64::from_le_bytes));
     let mut number = || numbers.next()?.ok();
     let (created, expires, seen, idle, filed) =
         (number()?, number()?, number()?, number()?, number()?);
@@ -134,9 +140,21 @@ pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
         fields.push((*tag, content));
         tail = rest;
     }
-    let one = |wanted: u8| fields.iter().find(|(tag, _)| *tag == wanted).map(|(_, content)| *content);
-    let text = |wanted: u8| one(wanted).map_or(Some(""), |content| std::str::from_utf8(content).ok());
-    let time = |content: &[u8]| content.try_into().ok().map(i64::from_le_bytes).map(Timestamp::from_millis);
+    let one = |wanted: u8| {
+        fields
+            .iter()
+            .find(|(tag, _)| *tag == wanted)
+            .map(|(_, content)| *content)
+    };
+    let text =
+        |wanted: u8| one(wanted).map_or(Some(""), |content| std::str::from_utf8(content).ok());
+    let time = |content: &[u8]| {
+        content
+            .try_into()
+            .ok()
+            .map(i64::from_le_bytes)
+            .map(Timestamp::from_millis)
+    };
 
     let user = UserKey::new(text(1)?).ok()?;
     let at = Timestamp::from_millis;
@@ -168,7 +186,11 @@ pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
     if let Some(content) = one(9) {
         let (hash, rest) = content.split_first_chunk::<32>()?;
         let (at, until) = rest.split_at_checked(8)?;
-        let until = if until.is_empty() { None } else { Some(time(until)?) };
+        let until = if until.is_empty() {
+            None
+        } else {
+            Some(time(until)?)
+        };
         let replaced = Replaced::new(SecretHash::from_bytes(*hash), time(at)?);
         record.replaced = Some(replaced.accepted_until(until));
     }

@@ -214,7 +214,10 @@ impl StorageBackend for OnDisk {
         let written = match &outcome {
             Ok(()) => data,
             Err(_) => {
-                let part = state.fault.as_ref().map_or(0, |fault| fault.part(data.len()));
+                let part = state
+                    .fault
+                    .as_ref()
+                    .map_or(0, |fault| fault.part(data.len()));
                 data.get(..part).unwrap_or_default()
             }
         };

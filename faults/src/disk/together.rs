@@ -54,7 +54,9 @@ pub fn carry_out(store: &impl Store, ops: &[Op], disk: &Disk, number: usize) -> 
         line.iter_mut().for_each(Waiting::poll);
     }
     drop(held);
-    line.into_iter().filter_map(|waiting| waiting.outcome).collect()
+    line.into_iter()
+        .filter_map(|waiting| waiting.outcome)
+        .collect()
 }
 
 /// Says whether an operation stands in the writer's line, once.

@@ -24,11 +24,15 @@ impl Ledger {
         batch: &[(Op, Result<Answer, Failed>)],
         unsettled: &mut Vec<Model>,
     ) -> Result<(), Violation> {
-        if !batch.iter().any(|(_, outcome)| is_failure(outcome)) && batch.iter().any(|(_, outcome)| outcome.is_ok()) {
+        if !batch.iter().any(|(_, outcome)| is_failure(outcome))
+            && batch.iter().any(|(_, outcome)| outcome.is_ok())
+        {
             for (op, outcome) in batch {
                 match outcome {
                     Ok(answer) => self.answered(op, answer)?,
-                    Err(failed) => self.history.push(format!("{op:?} -> {failed:?}, not tried")),
+                    Err(failed) => self
+                        .history
+                        .push(format!("{op:?} -> {failed:?}, not tried")),
                 }
             }
             // With a transaction that succeeds, all is settled.
@@ -87,8 +91,12 @@ fn is_failure(outcome: &Result<Answer, Failed>) -> bool {
 /// Returns the operations that changed something in a transaction whose outcome is unknown, as they
 /// were told; and with those that may have.
 fn took_part(batch: &[(Op, Result<Answer, Failed>)]) -> (Vec<&Op>, Vec<&Op>) {
-    let is_full = |outcome: &Result<Answer, Failed>| matches!(outcome, Err(Failed::Unknown(StoreError::Full { .. })));
-    let is_unknown = |outcome: &Result<Answer, Failed>| matches!(outcome, Err(Failed::Unknown(_))) && !is_full(outcome);
+    let is_full = |outcome: &Result<Answer, Failed>| {
+        matches!(outcome, Err(Failed::Unknown(StoreError::Full { .. })))
+    };
+    let is_unknown = |outcome: &Result<Answer, Failed>| {
+        matches!(outcome, Err(Failed::Unknown(_))) && !is_full(outcome)
+    };
     // Logins that were told that the disk is full ended nobody, and nothing comes of them. But if
     // they were tried, as others were, they counted for the limits of those after them.
     let were_tried = batch
@@ -100,7 +108,10 @@ fn took_part(batch: &[(Op, Result<Answer, Failed>)]) -> (Vec<&Op>, Vec<&Op>) {
     let possible = batch
         .iter()
         .filter(|(_, outcome)| is_unknown(outcome) || is_full(outcome));
-    (told.map(|(op, _)| op).collect(), possible.map(|(op, _)| op).collect())
+    (
+        told.map(|(op, _)| op).collect(),
+        possible.map(|(op, _)| op).collect(),
+    )
 }
 
 fn put(worlds: &mut Vec<Model>, world: Model) {
@@ -119,9 +130,6 @@ fn carried_out(before: &Model, ops: &[&Op]) -> (Model, BTreeSet<SessionId>) {
         let had = ids(&world);
         world.apply(op);
         refused.extend(had.symmetric_difference(&ids(&world)));
-        if let Op::Create { record, .. } = op {
-            refused.insert(record.session.id);
-        }
     }
     (world, refused)
 }
@@ -151,7 +159,9 @@ mod tests {
 
     fn full() -> Result<Answer, Failed> {
         let source: sessionup_core::store::Cause = Arc::new(std::io::Error::other("full"));
-        Err(Failed::Unknown(StoreError::Full { source: Some(source) }))
+        Err(Failed::Unknown(StoreError::Full {
+            source: Some(source),
+        }))
     }
 
     fn model(numbers: &[u64]) -> Model {
@@ -166,7 +176,10 @@ mod tests {
     #[test]
     fn evictions_of_a_failed_transaction_are_those_that_it_would_have_made() {
         let mut ledger = Ledger::of(model(&[1]));
-        let batch = [(create(2, None), unknown()), (create(3, Some(2)), unknown())];
+        let batch = [
+            (create(2, None), unknown()),
+            (create(3, Some(2)), unknown()),
+        ];
         let mut unsettled = Vec::new();
         ledger.together(&batch, &mut unsettled).unwrap();
         assert_eq!(ledger.worlds(), [model(&[])]);
@@ -180,13 +193,28 @@ mod tests {
     fn nothing_comes_of_a_login_on_a_full_disk_unless_the_process_ends() {
         let mut ledger = Ledger::of(model(&[1]));
         let mut unsettled = Vec::new();
-        ledger.together(&[(create(2, None), full())], &mut unsettled).unwrap();
+        ledger
+            .together(&[(create(2, None), full())], &mut unsettled)
+            .unwrap();
         assert_eq!(ledger.worlds(), [model(&[1])]);
         assert_eq!(unsettled, [model(&[1]), model(&[1, 2])]);
 
-        let delete = Op::Delete { id: id(9), owner: None };
-        ledger.together(&[(delete, Ok(Answer::Deleted(false)))], &mut unsettled).unwrap();
+        let delete = Op::Delete {
+            id: id(9),
+            owner: None,
+        };
+        ledger
+            .together(&[(delete, Ok(Answer::Deleted(false)))], &mut unsettled)
+            .unwrap();
         assert!(unsettled.is_empty(), "{unsettled:?}");
+    }
+
+    #[test]
+    fn login_over_an_id_that_is_taken_has_no_part_in_a_failed_transaction() {
+        let mut ledger = Ledger::of(model(&[1]));
+        let batch = [(create(1, None), full()), (create(2, None), unknown())];
+        ledger.together(&batch, &mut Vec::new()).unwrap();
+        assert_eq!(ledger.worlds(), [model(&[1])]);
     }
 
     #[test]
@@ -197,7 +225,10 @@ mod tests {
                 change: Box::default(),
                 now: BEGIN,
             };
-            let delete = Op::Delete { id: id(1), owner: None };
+            let delete = Op::Delete {
+                id: id(1),
+                owner: None,
+            };
             let batch = [(update, Ok(answer)), (delete, unknown())];
             Ledger::of(model(&[1])).together(&batch, &mut Vec::new())
         };

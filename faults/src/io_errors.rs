@@ -6,7 +6,7 @@ use sessionup_redb::RedbStore;
 
 use crate::campaign::{Enough, Part, Rng, Tally, Violation, ensure};
 use crate::disk::Disk;
-use crate::disk::fault::{Fault, What};
+use crate::disk::fault::{Access, Fault, What};
 use crate::disk::image::Image;
 use crate::disk::life::{self, Step};
 use crate::disk::together::{carry_out, is_one_step};
@@ -44,26 +44,29 @@ impl Part for IoErrors {
 
     fn run(&self, rng: &mut Rng, tally: &mut Tally) -> Result<(), Violation> {
         let scenario = Scenario::draw(rng)?;
-        let what = What::ALL[rng.usize(..What::ALL.len())];
-        let is_lasting = rng.bool();
-        let accesses = scenario.accesses(what)?;
-        let stride = accesses.div_ceil(MOST).max(1);
-        let first = rng.u64(..stride);
-        for after in (first..accesses).step_by(usize::try_from(stride).unwrap_or(1)) {
-            let fault = Fault::new(what, after, is_lasting);
-            let seed = rng.u64(..);
-            scenario.with(fault, seed, tally).map_err(|violation| {
-                Violation(format!(
-                    "{fault:?} of {accesses} accesses, seed {seed}: {violation}"
-                ))
-            })?;
+        let accesses = scenario.accesses()?;
+        for what in What::ALL {
+            let concerned = accesses.iter().filter(|access| what.concerns(**access));
+            let concerned = concerned.count() as u64;
+            let is_lasting = rng.bool();
+            let stride = concerned.div_ceil(MOST).max(1);
+            let first = rng.u64(..stride);
+            for after in (first..concerned).step_by(usize::try_from(stride).unwrap_or(1)) {
+                let fault = Fault::new(what, after, is_lasting);
+                let seed = rng.u64(..);
+                scenario.with(fault, seed, tally).map_err(|violation| {
+                    Violation(format!(
+                        "{fault:?} of {concerned} such accesses: {violation}"
+                    ))
+                })?;
+            }
         }
         Ok(())
     }
 }
 
-/// Most faults of one scenario.
-const MOST: u64 = 64;
+/// Most faults of one kind in one scenario.
+const MOST: u64 = 24;
 
 struct Scenario {
     image: Image,
@@ -85,7 +88,7 @@ impl Scenario {
         });
         let before = rng.usize(..20);
         let before = life::steps(&mut script, before, rng);
-        let steps = life::steps(&mut script, 5, rng);
+        let steps = life::steps(&mut script, 4, rng);
         let mut scenario = Self {
             image: life::empty()?,
             model: Model::default(),
@@ -111,16 +114,12 @@ impl Scenario {
         disk
     }
 
-    /// Returns how many accesses there are that a fault concerns.
-    fn accesses(&self, what: What) -> Result<u64, Violation> {
+    /// Returns the accesses of the scenario on a disk that works.
+    fn accesses(&self) -> Result<Vec<Access>, Violation> {
         let disk = self.disk();
         disk.count();
         Run::new(self, disk.clone(), 0).whole(&mut Tally::default())?;
-        let all = disk.counted();
-        Ok(all
-            .into_iter()
-            .filter(|access| what.concerns(*access))
-            .count() as u64)
+        Ok(disk.counted())
     }
 
     fn with(&self, fault: Fault, seed: u64, tally: &mut Tally) -> Result<(), Violation> {
@@ -317,7 +316,7 @@ impl<'a> Run<'a> {
             Some(0) => {
                 self.steps_left = None;
                 if self.heal() && self.rng.u8(..32) > 0 {
-                    // A store that lives on tries again after a while. A new one does at once.
+                    // As below.
                     return self.reopen(tally);
                 }
                 Ok(())
@@ -368,12 +367,17 @@ impl<'a> Run<'a> {
             if self.try_one(login, tally)? {
                 break;
             }
+            // Each attempt may be followed by one, and by one of ours.
             let openings = self.disk.opens() - before;
-            ensure(openings <= 3, || {
+            ensure(openings <= 5, || {
                 self.ledger
                     .violation(format_args!("no login after {openings} openings"))
                     .0
             })?;
+            // A store that lives on tries again after a while. A new one does at once.
+            if self.rng.u8(..16) > 0 {
+                self.reopen(tally)?;
+            }
             std::thread::yield_now();
         }
         let logout = Op::Delete {
@@ -391,6 +395,7 @@ impl<'a> Run<'a> {
         };
         let mut outcomes = carry_out(store, std::slice::from_ref(&op), &self.disk, 0);
         let is_done = outcomes.iter().all(Result::is_ok);
+        tally.count("attempts to live on");
         if let Some(outcome) = outcomes.pop() {
             self.ledger
                 .together(&[(op, outcome)], &mut self.unsettled)?;

@@ -19,6 +19,7 @@
 )]
 
 pub mod campaign;
+pub mod damage;
 pub mod disk;
 pub mod io_errors;
 pub mod ledger;
@@ -26,5 +27,7 @@ pub mod model;
 pub mod parts;
 pub mod perform;
 pub mod power_loss;
+pub mod recovery;
 pub mod script;
+pub mod sync_order;
 pub mod traps;

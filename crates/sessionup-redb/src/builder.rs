@@ -158,8 +158,7 @@ impl RedbStoreBuilder {
             lock_wait: self.lock_wait,
             cache_bytes: self.cache_bytes,
         };
-        let database = file.open()?;
-        schema.prepare(&database)?;
+        let database = schema.prepared(|| file.open())?;
         let opener: Opener = Box::new(move || file.reopen());
         self.start(schema, Source::Owned(database, opener))
     }
@@ -197,8 +196,7 @@ impl RedbStoreBuilder {
                 source: Arc::new(error),
             })
         });
-        let database = opener()?;
-        schema.prepare(&database)?;
+        let database = schema.prepared(&opener)?;
         self.start(schema, Source::Owned(database, opener))
     }
 

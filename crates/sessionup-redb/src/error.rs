@@ -283,6 +283,11 @@ pub(crate) struct Part {
     pub(crate) had_ended: bool,
 }
 
+/// A panic ended the opening of a database.
+#[derive(Debug, thiserror::Error)]
+#[error("redb panicked while it opened the database")]
+pub(crate) struct Panicked;
+
 /// A panic ended the store's work.
 #[derive(Debug, thiserror::Error)]
 #[error("writer of the session store stopped by a panic, open the store anew")]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
 
-use crate::error::OpenError;
+use crate::error::{OpenError, Panicked};
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
@@ -196,10 +196,6 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("redb panicked while it opened the file")]
-struct Panicked;
 
 #[derive(Debug, thiserror::Error)]
 #[error("session file was replaced by an empty one")]

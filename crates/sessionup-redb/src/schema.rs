@@ -17,6 +17,7 @@
 //! - The part of a table's name after its last slash is one of these four, so two buckets never
 //!   share a table, whatever their names.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use redb::{
@@ -25,7 +26,7 @@ use redb::{
 };
 use sessionup_core::Timestamp;
 
-use crate::error::OpenError;
+use crate::error::{OpenError, Panicked};
 
 /// The layout of tables and records that is written, and the latest that is read.
 const FORMAT: u64 = 1;
@@ -96,6 +97,23 @@ impl Schema {
         let transaction = begin_write(database).map_err(OpenError::of_database)?;
         self.make(&transaction).map_err(OpenError::of_database)?;
         transaction.commit().map_err(OpenError::of_database)
+    }
+
+    /// Opens a database and prepares it. Where redb panics, it is damaged.
+    pub(crate) fn prepared(
+        &self,
+        open: impl FnOnce() -> Result<Database, OpenError>,
+    ) -> Result<Database, OpenError> {
+        let prepare = || {
+            let database = open()?;
+            // If it is given up, it is closed here, which may panic too.
+            self.prepare(&database).map(|()| database)
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|_| {
+            Err(OpenError::Damaged {
+                source: Arc::new(Panicked),
+            })
+        })
     }
 
     /// Checks the bucket's tables, which must be there.

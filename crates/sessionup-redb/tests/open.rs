@@ -481,3 +481,38 @@ fn errors_do_not_repeat_their_source() {
         assert_eq!(error.source().unwrap().to_string(), "the source");
     }
 }
+
+/// What it panics at, it reads when it opens the file in one build and for the first table in another.
+#[tokio::test]
+async fn redb_that_panics_at_damage_is_an_error() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let store = builder().open(&path).unwrap();
+    create(&store, 1, "ann").await.unwrap();
+    store.close().await;
+    drop(store);
+    let mut bytes = fs::read(&path).unwrap();
+    let name = b"sessions/by_expiry";
+    let mut damaged = 0;
+    for page in bytes.chunks_mut(4_096).skip(1) {
+        if page.windows(name.len()).any(|bytes| bytes == name) {
+            page.fill(0);
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0);
+    fs::write(&path, bytes).unwrap();
+
+    let there = path.clone();
+    let opened = [
+        builder().open(&path),
+        builder().open_with(move || Database::open(&there)),
+    ];
+
+    for opened in opened {
+        assert!(
+            matches!(opened, Err(OpenError::Damaged { .. })),
+            "{opened:?}"
+        );
+    }
+}

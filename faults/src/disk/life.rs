@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sessionup_redb::{OpenError, RedbStore};
+use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder};
 
 use super::Disk;
 use super::image::Image;
@@ -22,6 +22,12 @@ use crate::script::Script;
 /// As the store.
 pub fn open(disk: &Disk, writes_uses_at_once: bool) -> Result<RedbStore, OpenError> {
     let disk = disk.clone();
+    builder(writes_uses_at_once).open_with(move || disk.database())
+}
+
+/// Makes a builder of stores that do nothing by themselves, and read with one thread.
+#[must_use]
+pub fn builder(writes_uses_at_once: bool) -> RedbStoreBuilder {
     let delay = match writes_uses_at_once {
         true => Duration::ZERO,
         false => Duration::from_secs(3_600),
@@ -30,7 +36,6 @@ pub fn open(disk: &Disk, writes_uses_at_once: bool) -> Result<RedbStore, OpenErr
         .cleanup_interval(Duration::ZERO)
         .readers(NonZeroUsize::MIN)
         .touch_delay(delay)
-        .open_with(move || disk.database())
 }
 
 /// What is done in a life, in order.

@@ -134,9 +134,23 @@ impl Disk {
     ///
     /// As redb.
     pub fn database(&self) -> Result<Database, DatabaseError> {
+        self.open(false)
+    }
+
+    /// As [`Disk::database`], and holds all pages against their checksums.
+    ///
+    /// # Errors
+    ///
+    /// As redb.
+    pub fn checked(&self) -> Result<Database, DatabaseError> {
+        self.open(true)
+    }
+
+    fn open(&self, checks_integrity: bool) -> Result<Database, DatabaseError> {
         let mut state = self.state();
         state.opens += 1;
         let mut builder = Database::builder();
+        builder.set_check_integrity_on_open(checks_integrity);
         builder.set_cache_size(if state.has_no_cache { 0 } else { CACHE_BYTES });
         drop(state);
         self.0.opened.notify_all();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessionup::{
     Change, CreateOptions, Created, Epoch, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserDeleted, UserKey,
+    UserDeleted, UserKey, Watermark,
 };
 use tokio::sync::{Notify, watch};
 
@@ -54,6 +54,10 @@ impl<S: Store> Gate<S> {
 impl<S: Store> Store for Gate<S> {
     fn epoch(&self) -> Epoch {
         self.inner.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.inner.watermark()
     }
 
     async fn create(

@@ -199,6 +199,11 @@ macro_rules! __for_each_clause {
                 operations_run_outside_a_runtime,
                 operations_may_change_threads,
             }
+            watermark {
+                watermark_is_one,
+                operations_leave_the_watermark_alone,
+                watermark_ends_no_session,
+            }
             model {
                 answers_are_those_of_the_reference,
             }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use sessionup_conformance::Fixture;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 sessionup_conformance::suite!(async || Fixture::new(Detached::new()));
@@ -54,6 +54,10 @@ impl Detached {
 impl Store for Detached {
     fn epoch(&self) -> Epoch {
         self.records.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.records.watermark()
     }
 
     async fn create(

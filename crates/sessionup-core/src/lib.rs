@@ -66,6 +66,7 @@ pub mod store;
 mod time;
 mod token;
 mod user_key;
+mod watermark;
 
 #[doc(inline)]
 pub use agent::{Agent, DeviceKind};
@@ -88,7 +89,7 @@ pub use sessions::{CurrentSession, Init, Sessions};
 #[doc(inline)]
 pub use store::{
     Change, CreateOptions, Created, DynStore, Epoch, LimitPolicy, Pruned, SessionLimit, Store,
-    StoreError, StoreExt, UserDeleted,
+    StoreError, StoreExt, UserDeleted, Watermark,
 };
 #[cfg(any(test, feature = "test-util"))]
 pub use time::ManualClock;

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::store::{
     Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError, UserDeleted,
+    Watermark,
 };
 use crate::{Record, SessionId, Timestamp, UserKey};
 
@@ -24,6 +25,7 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 pub struct MemoryStore {
     state: Arc<RwLock<State>>,
     epochs: Arc<Epochs>,
+    watermark: Arc<Watermark>,
     capacity: usize,
 }
 
@@ -43,6 +45,7 @@ impl MemoryStore {
         Self {
             state: Arc::default(),
             epochs: Arc::default(),
+            watermark: Arc::default(),
             capacity,
         }
     }
@@ -65,6 +68,10 @@ impl Default for MemoryStore {
 impl Store for MemoryStore {
     fn epoch(&self) -> Epoch {
         self.epochs.now()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        &self.watermark
     }
 
     async fn create(

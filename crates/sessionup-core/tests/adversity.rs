@@ -12,7 +12,7 @@ use std::time::Duration;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, Error, Event, Manager, ManagerBuilder, ManualClock,
     MemoryStore, OnReuse, Peer, Pruned, Record, Refusal, SessionId, Sessions, SetCookie, Store,
-    StoreError, Timestamp, UserDeleted, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -275,6 +275,10 @@ impl std::fmt::Debug for Odd {
 impl Store for Odd {
     fn epoch(&self) -> Epoch {
         self.store.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.store.watermark()
     }
     async fn create(
         &self,

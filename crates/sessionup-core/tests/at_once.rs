@@ -10,7 +10,7 @@ use std::time::Duration;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, Error, Event, Manager, MemoryStore, Meta, MetaChange,
     Peer, Pruned, Record, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp,
-    UserDeleted, UserKey,
+    UserDeleted, UserKey, Watermark,
 };
 use tokio::sync::Barrier;
 
@@ -194,6 +194,10 @@ impl Slow {
 impl Store for Slow {
     fn epoch(&self) -> Epoch {
         self.store.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.store.watermark()
     }
 
     async fn create(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, Manager, ManagerBuilder, ManualClock, MemoryStore, Peer,
     Pruned, Record, Refusal, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp,
-    UserDeleted, UserKey,
+    UserDeleted, UserKey, Watermark,
 };
 use tokio::sync::Barrier;
 
@@ -140,6 +140,10 @@ async fn pass(barrier: Option<&Arc<Barrier>>) {
 impl Store for Between {
     fn epoch(&self) -> Epoch {
         self.store.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.store.watermark()
     }
 
     async fn create(

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use sessionup_core::{
     Change, CreateOptions, Created, Credential, Epoch, Error, Manager, ManualClock, MemoryStore,
     MetaChange, MetaError, Peer, Pruned, Random, RandomError, Record, SecretHash, Session,
-    SessionId, Sessions, Store, StoreError, Timestamp, UserDeleted, UserKey,
+    SessionId, Sessions, Store, StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -362,6 +362,10 @@ enum Meddle {
 impl Store for Faithless {
     fn epoch(&self) -> Epoch {
         self.store.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.store.watermark()
     }
 
     async fn create(

@@ -10,6 +10,7 @@ use sessionup_core::{Clock, SystemClock};
 
 use crate::error::OpenError;
 use crate::file::DatabaseFile;
+use crate::marks::Entries;
 use crate::schema::Schema;
 use crate::shared::{Claim, Opener, Shared, Source};
 use crate::store::RedbStore;
@@ -80,8 +81,9 @@ impl RedbStoreBuilder {
 
     /// Deletes expired records each so often: at least a millisecond, or zero for never.
     ///
-    /// Expired sessions are refused whether or not they are deleted; this gives back their room.
-    /// Defaults to a minute.
+    /// Expired sessions are refused whether or not they are deleted; this gives back their room. After
+    /// a jump of the clock it waits for a day, see [`Cleanup`](sessionup_core::Cleanup). Defaults to a
+    /// minute.
     #[must_use]
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
         self.settings.cleanup_interval = interval;
@@ -90,7 +92,8 @@ impl RedbStoreBuilder {
 
     /// Takes the cleanup's time from elsewhere. Nothing else in a store reads a clock.
     ///
-    /// Defaults to [`SystemClock`].
+    /// It must be the clock of the store's managers: what they see of the time is shared, and kept
+    /// over a restart ([`Watermark`](sessionup_core::Watermark)). Defaults to [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Arc::new(clock);
@@ -211,8 +214,9 @@ impl RedbStoreBuilder {
 
     fn start(self, schema: Schema, source: Source) -> Result<RedbStore, OpenError> {
         let Self { settings, .. } = self;
+        let kept = Entries::read(source.database(), &schema).map_err(OpenError::of_database)?;
         let touches = Touches::new(settings.touch_delay, Touches::CAPACITY);
-        let shared = Shared::new(schema, source, touches, settings.queue);
+        let shared = Shared::new(schema, source, touches, settings.queue, kept);
         RedbStore::start(Arc::new(shared), &settings)
     }
 }

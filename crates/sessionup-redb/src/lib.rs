@@ -26,6 +26,7 @@ mod database;
 mod doubt;
 mod error;
 mod file;
+mod marks;
 mod queue;
 mod reader;
 mod record;

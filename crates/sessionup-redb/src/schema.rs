@@ -13,7 +13,8 @@
 //! - A **step** is a moment in milliseconds since 1970, divided by 2¹⁶ and rounded down: 65.5
 //!   seconds. A record is filed under the step of its deadline, or under an earlier one: being used
 //!   moves a deadline and not the entry. The record says which step it is filed under.
-//! - `about` has the entry `format`, which is 1. Whoever finds a larger number must not write.
+//! - `about` has the entry `format`, which is 1. Whoever finds a larger number must not write. It may
+//!   have what is kept of the time ([`crate::marks`]), and whoever finds other entries leaves them.
 //! - The part of a table's name after its last slash is one of these four, so two buckets never
 //!   share a table, whatever their names.
 
@@ -36,7 +37,7 @@ pub(crate) type IdKey = &'static [u8; 16];
 pub(crate) type SessionsTable<'a> = TableDefinition<'a, IdKey, &'static [u8]>;
 pub(crate) type ByUserTable<'a> = TableDefinition<'a, (&'static [u8], IdKey), ()>;
 pub(crate) type ByExpiryTable<'a> = TableDefinition<'a, (i64, IdKey), ()>;
-type AboutTable<'a> = TableDefinition<'a, &'static str, u64>;
+pub(crate) type AboutTable<'a> = TableDefinition<'a, &'static str, u64>;
 
 /// The step that a moment falls into.
 pub(crate) fn step(time: Timestamp) -> i64 {
@@ -85,7 +86,7 @@ impl Schema {
         TableDefinition::new(&self.by_expiry)
     }
 
-    fn about(&self) -> AboutTable<'_> {
+    pub(crate) fn about(&self) -> AboutTable<'_> {
         TableDefinition::new(&self.about)
     }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 use redb::Database;
-use sessionup_core::store::{Cause, Epochs};
+use sessionup_core::store::{Cause, Epochs, Watermark};
 
 use crate::database::Place;
 use crate::doubt::Doubts;
 use crate::error::OpenError;
+use crate::marks::{Entries, Kept};
 use crate::queue::Queue;
 use crate::reader::Read;
 use crate::schema::Schema;
@@ -33,6 +34,9 @@ pub(crate) struct Shared {
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
     pub(crate) epochs: Arc<Epochs>,
+    pub(crate) watermark: Watermark,
+    /// What the disk has of the watermark.
+    pub(crate) kept: Kept,
     pub(crate) ended: Latch,
     claim: Mutex<Option<Claim>>,
     suspicion: Mutex<Option<Cause>>,
@@ -44,6 +48,7 @@ impl Shared {
         source: Source,
         touches: Touches,
         queue: NonZeroUsize,
+        kept: Entries,
     ) -> Self {
         let (place, opener, claim) = match source {
             Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
@@ -59,6 +64,8 @@ impl Shared {
             reads: Queue::new(queue, 0),
             pruning: Arc::default(),
             epochs: Arc::default(),
+            watermark: Watermark::resuming(kept.marks()),
+            kept: Kept::new(kept),
             ended: Latch::default(),
             claim: Mutex::new(claim),
             suspicion: Mutex::new(None),
@@ -104,6 +111,15 @@ impl fmt::Debug for Shared {
 pub(crate) enum Source {
     Owned(Database, Opener),
     Borrowed(Claim),
+}
+
+impl Source {
+    pub(crate) fn database(&self) -> &Database {
+        match self {
+            Self::Owned(database, _) => database,
+            Self::Borrowed(claim) => claim.database(),
+        }
+    }
 }
 
 /// The only store of this process on a bucket of somebody's database.

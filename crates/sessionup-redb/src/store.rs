@@ -9,7 +9,7 @@ use futures_channel::oneshot;
 use redb::Database;
 use sessionup_core::{
     Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Epoch, Pruned, Record,
-    SessionId, Store, StoreError, Timestamp, UserDeleted, UserKey,
+    SessionId, Store, StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 use crate::builder::{RedbStoreBuilder, Settings};
@@ -209,6 +209,10 @@ impl fmt::Debug for RedbStore {
 impl Store for RedbStore {
     fn epoch(&self) -> Epoch {
         self.shared.epochs.now()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        &self.shared.watermark
     }
 
     async fn create(

@@ -95,6 +95,35 @@ async fn clock_that_goes_back_moves_nothing_back() {
 }
 
 #[tokio::test]
+async fn clock_that_goes_back_brings_nothing_back() {
+    let clock = clock();
+    let mut browser = Browser::new(&app(&build(MemoryStore::new(), &clock, |b| {
+        b.lifetime(minutes(10))
+    })));
+    browser.login("ann").await;
+    let dead = browser.cookie.clone();
+    clock.advance(minutes(10));
+    assert_eq!(browser.get("/private").await.status, 401);
+
+    clock.set(support::start().saturating_sub(minutes(60)));
+    assert_eq!(browser.get("/private").await.status, 401);
+
+    // Whoever logs in now is logged in for as long as ever.
+    browser.login("ann").await;
+    assert_eq!(browser.get("/private").await.status, 200);
+    let devices = browser.get("/devices").await.json();
+    assert_eq!(devices.as_array().unwrap().len(), 1);
+    assert_eq!(devices[0]["last_seen_at"], "2026-11-21T18:49:05Z");
+    let mut other = browser.clone();
+    other.cookie = dead;
+    assert_eq!(other.get("/private").await.status, 401);
+    clock.set(support::start().saturating_add(minutes(19)));
+    assert_eq!(browser.get("/private").await.status, 200);
+    clock.advance(minutes(1));
+    assert_eq!(browser.get("/private").await.status, 401);
+}
+
+#[tokio::test]
 async fn mismatch_is_answered_as_configured() {
     let cases = [
         (OnMismatch::Ignore, 200, 200),

@@ -19,3 +19,4 @@ pub mod runtime;
 pub mod update;
 pub mod update_meta;
 pub mod update_refused;
+pub mod watermark;

@@ -8,7 +8,7 @@ use std::thread;
 use sessionup_conformance::{CLAUSES, Fixture};
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 /// Runs all clauses against a store with this defect, and returns which of them failed.
@@ -30,6 +30,10 @@ pub(crate) fn failed_clauses<D: Defect>() -> Vec<&'static str> {
 pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
     fn epoch(&self, inner: &MemoryStore) -> Epoch {
         inner.epoch()
+    }
+
+    fn watermark<'a>(&'a self, inner: &'a MemoryStore) -> &'a Watermark {
+        inner.watermark()
     }
 
     fn create(
@@ -113,6 +117,10 @@ struct Broken<D> {
 impl<D: Defect> Store for Broken<D> {
     fn epoch(&self) -> Epoch {
         self.defect.epoch(&self.inner)
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.defect.watermark(&self.inner)
     }
 
     fn create(
@@ -260,6 +268,9 @@ macro_rules! operation {
     (epoch($this:ident, $inner:ident) $body:block) => {
         fn epoch(&$this, $inner: &MemoryStore) -> Epoch $body
     };
+    (watermark($this:ident, $inner:ident) $body:block) => {
+        fn watermark<'a>(&'a $this, $inner: &'a MemoryStore) -> &'a Watermark $body
+    };
     (create($this:ident, $inner:ident, $record:ident, $options:ident, $now:ident) $body:block) => {
         async fn create(
             &$this,
@@ -329,6 +340,7 @@ pub(crate) mod prelude {
     pub(crate) use sessionup_core::{
         Change, CreateOptions, Created, Epoch, MemoryStore, MetaChange, Pruned, Record, SecretHash,
         Session, SessionId, SessionLimit, Store, StoreError, Timestamp, UserDeleted, UserKey,
+        Watermark,
     };
     pub(crate) use tokio::task::yield_now;
 

@@ -11,6 +11,7 @@ mod overtaken;
 mod prune;
 mod read;
 mod update;
+mod watermark;
 
 use sessionup_conformance::CLAUSES;
 
@@ -238,6 +239,12 @@ caught! {
         touched_session_survives_a_prune_at_once,
         record_is_pruned_once;
     prune::StopsAtTheTouched by prune_reaches_past_touched_sessions;
+
+    watermark::ForgetsTheTime by watermark_is_one;
+    watermark::JudgesByTheWatermark by watermark_ends_no_session;
+    watermark::LearnsFromPrunes by operations_leave_the_watermark_alone;
+    watermark::LearnsFromReads by operations_leave_the_watermark_alone;
+    watermark::PrunesByTheWatermark by watermark_ends_no_session;
 
     futures::ActsUnpolled by unpolled_operations_do_nothing;
     futures::KeepsThePlaceOfTheDropped by dropped_reads_change_nothing;

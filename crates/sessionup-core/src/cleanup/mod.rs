@@ -12,7 +12,8 @@ pub use errors::CleanupErrors;
 use signal::Signal;
 
 use crate::store::{Store, StoreError};
-use crate::{Clock, SystemClock};
+use crate::watermark::{Jump, Steady};
+use crate::{Clock, SystemClock, Timestamp};
 
 /// Deletes expired records in the background, again and again, until it is stopped or dropped.
 ///
@@ -20,6 +21,11 @@ use crate::{Clock, SystemClock};
 /// works from a thread of its own, in bounded batches, so that others get to write in between; once
 /// at the start and then each interval. A failing store does not end it: it tries again at the next
 /// interval, and the error can be read from [`errors`](Cleanup::errors) or in the log.
+///
+/// What expired by the clock is deleted, unless the clock jumped ahead: then only what had expired
+/// before, until the clock has stayed there for a day, see [`Watermark`](crate::store::Watermark).
+/// A clock that was wrong for a while, or a machine that slept for long, so costs no session that is
+/// not over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,7 +52,8 @@ pub struct CleanupOptions {
     pub interval: Duration,
     /// Most records it deletes at a time. Defaults to 1,000.
     pub batch: NonZeroUsize,
-    /// What tells it the time. Defaults to [`SystemClock`].
+    /// What tells it the time: the clock of the managers over its store. Defaults to
+    /// [`SystemClock`].
     pub clock: Arc<dyn Clock>,
 }
 
@@ -92,6 +99,7 @@ impl Cleanup {
         let errors = CleanupErrors::open();
         let round = Round {
             store,
+            clock: Steady::new(Arc::clone(&options.clock)),
             options,
             signal: Arc::clone(&signal),
             errors: errors.clone(),
@@ -140,6 +148,7 @@ impl Drop for Cleanup {
 
 struct Round<S> {
     store: S,
+    clock: Steady,
     options: CleanupOptions,
     signal: Arc<Signal>,
     errors: CleanupErrors,
@@ -157,16 +166,45 @@ impl<S: Store> Round<S> {
                     self.errors.push(error);
                 }
             }
-            if self.signal.stopped_within(self.options.interval) {
+            if self.stopped_before_the_next() {
                 break;
             }
         }
     }
 
+    /// Waits for an interval, and says whether it was stopped. Looks at the clock meanwhile: one
+    /// that nobody looked at for long would seem to have jumped.
+    fn stopped_before_the_next(&self) -> bool {
+        const LOOK: Duration = Duration::from_secs(60 * 60);
+
+        let mut left = self.options.interval;
+        while !left.is_zero() {
+            let wait = left.min(LOOK);
+            if self.signal.stopped_within(wait) {
+                return true;
+            }
+            left -= wait;
+            self.look();
+        }
+        false
+    }
+
+    /// Says what expired by when is to be deleted.
+    fn look(&self) -> Timestamp {
+        let (judged, jump) = self.clock.look(self.store.watermark());
+        if let Some(Jump { from, to }) = jump {
+            tracing::warn!(
+                target: "sessionup", %from, %to,
+                "clock jumped, what expired since is kept for a day"
+            );
+        }
+        judged.prune_up_to
+    }
+
     fn prune(&self) -> Result<(), StoreError> {
-        let CleanupOptions { batch, clock, .. } = &self.options;
+        let batch = self.options.batch;
         loop {
-            let prune = self.store.prune(clock.now(), batch.get());
+            let prune = self.store.prune(self.look(), batch.get());
             let Some(pruned) = self.signal.drive(prune) else {
                 return Ok(());
             };

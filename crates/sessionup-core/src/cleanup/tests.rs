@@ -2,7 +2,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::store::{Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted};
+use crate::store::{
+    Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted, Watermark,
+};
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
 const SOON: Duration = Duration::from_millis(1);
@@ -10,6 +12,7 @@ const SOON: Duration = Duration::from_millis(1);
 /// Answers each prune as `answer` says and tells the test about it.
 #[derive(Debug)]
 struct Scripted {
+    watermark: Watermark,
     rounds: AtomicU32,
     told: mpsc::SyncSender<u32>,
     answer: fn(u32) -> Result<Pruned, StoreError>,
@@ -19,6 +22,7 @@ impl Scripted {
     fn new(answer: fn(u32) -> Result<Pruned, StoreError>) -> (Self, mpsc::Receiver<u32>) {
         let (told, rounds) = mpsc::sync_channel(1);
         let store = Self {
+            watermark: Watermark::default(),
             rounds: AtomicU32::new(0),
             told,
             answer,
@@ -30,6 +34,10 @@ impl Scripted {
 impl Store for Scripted {
     fn epoch(&self) -> Epoch {
         Epoch::new(0, 0)
+    }
+
+    fn watermark(&self) -> &Watermark {
+        &self.watermark
     }
 
     async fn create(
@@ -162,11 +170,14 @@ fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
 
 /// Never answers.
 #[derive(Debug)]
-struct Stuck(mpsc::SyncSender<()>);
+struct Stuck {
+    asked: mpsc::SyncSender<()>,
+    watermark: Watermark,
+}
 
 impl Stuck {
     async fn hang<T>(&self) -> T {
-        let _ = self.0.try_send(());
+        let _ = self.asked.try_send(());
         std::future::pending().await
     }
 }
@@ -174,6 +185,10 @@ impl Stuck {
 impl Store for Stuck {
     fn epoch(&self) -> Epoch {
         Epoch::new(0, 0)
+    }
+
+    fn watermark(&self) -> &Watermark {
+        &self.watermark
     }
 
     async fn create(
@@ -218,7 +233,9 @@ impl Store for Stuck {
 #[test]
 fn stopping_does_not_wait_for_a_store_that_hangs() {
     let (asked, was_asked) = mpsc::sync_channel(1);
-    let cleanup = Cleanup::start(Stuck(asked), CleanupOptions::every(SOON)).unwrap();
+    let watermark = Watermark::default();
+    let stuck = Stuck { asked, watermark };
+    let cleanup = Cleanup::start(stuck, CleanupOptions::every(SOON)).unwrap();
     was_asked.recv().unwrap();
     cleanup.stop();
 }

@@ -77,7 +77,8 @@ impl Hub {
                 error: StoreError::OutcomeUnknown { .. },
             }
             | Event::RevokedEverybody { .. } => bells(&|_| true),
-            Event::Created { .. }
+            Event::ClockJumped { .. }
+            | Event::Created { .. }
             | Event::Mismatched { .. }
             | Event::Missed { .. }
             | Event::Rejected { .. }

@@ -18,12 +18,17 @@ pub(crate) struct Log {
     /// What needs a token, so that no flood hides it.
     suspicions: Throttle,
     failures: Throttle,
+    /// What a clock that goes to and fro can cause.
+    jumps: Throttle,
 }
 
 impl Log {
     /// Writes an event. Sessions are named by their ids; users and addresses are not written.
     pub(crate) fn write(&self, event: &Event, now: Timestamp) {
         match event {
+            Event::ClockJumped { from, to } => self.jumps.pass(now, |suppressed| {
+                tracing::warn!(target: "sessionup", %from, %to, suppressed, "clock jumped");
+            }),
             Event::Created { id, .. } => {
                 tracing::info!(target: "sessionup", %id, "session created");
             }

@@ -10,7 +10,7 @@ pub(crate) use hub::{Hub, Watch};
 pub(crate) use log::Log;
 
 use crate::feed::{Feed, Received};
-use crate::{Mismatch, Refusal, SessionId, StoreError, UserKey};
+use crate::{Mismatch, Refusal, SessionId, StoreError, Timestamp, UserKey};
 
 /// Something that happened to sessions. Received from [`Manager::events`](crate::Manager::events).
 ///
@@ -19,6 +19,16 @@ use crate::{Mismatch, Refusal, SessionId, StoreError, UserKey};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The clock showed a time more than a day from the one before. What follows from it is said at
+    /// [`Watermark`](crate::store::Watermark).
+    ///
+    /// So does a clock that nobody looked at for more than a day, as after a machine was off.
+    ClockJumped {
+        /// The latest time that it had shown.
+        from: Timestamp,
+        /// The time that it showed then.
+        to: Timestamp,
+    },
     /// A session was made.
     Created {
         /// Which one.

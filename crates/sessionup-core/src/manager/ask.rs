@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::events::{Event, RevokedBy, Watch};
-use crate::manager::{Config, Manager, Proven};
+use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
 use crate::store::{Change, CreateOptions, Created, Epoch, StoreError, UserDeleted};
+use crate::watermark::Jump;
 use crate::{ListedSession, Record, Session, SessionId, Timestamp, UserKey};
 
 impl Manager {
@@ -13,8 +14,19 @@ impl Manager {
         &self.inner.config
     }
 
+    /// Returns the time to judge by and to record. It does not step back with the clock.
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.now()
+        let Inner { clock, store, .. } = &*self.inner;
+        let (judged, jump) = clock.look(store.watermark_dyn());
+        if let Some(Jump { from, to }) = jump {
+            self.tell(&Event::ClockJumped { from, to });
+        }
+        judged.now
+    }
+
+    /// Returns what the clock shows, for what must not stand still.
+    pub(crate) fn shown(&self) -> Timestamp {
+        self.inner.clock.shown()
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -28,13 +40,13 @@ impl Manager {
 
     /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
     pub(super) fn tell(&self, event: &Event) {
-        self.inner.log.write(event, self.now());
+        self.inner.log.write(event, self.shown());
         self.inner.hub.publish(event, None);
     }
 
     /// As [`Manager::tell`], but one who watches knows already.
     pub(super) fn tell_others(&self, event: &Event, knows: &Watch) {
-        self.inner.log.write(event, self.now());
+        self.inner.log.write(event, self.shown());
         self.inner.hub.publish(event, Some(knows));
     }
 

@@ -9,6 +9,7 @@ use crate::events::{Hub, Log};
 use crate::manager::config::Options;
 use crate::manager::{ConfigError, Inner, Manager, OnMismatch, OnReuse};
 use crate::store::{DynStore, SessionLimit};
+use crate::watermark::Steady;
 use crate::{Agent, Clock, OsRandom, Random, SystemClock, TrustedProxies};
 
 /// Builds a [`Manager`]. Everything has a default; what contradicts itself is an error of
@@ -30,7 +31,7 @@ use crate::{Agent, Clock, OsRandom, Random, SystemClock, TrustedProxies};
 #[must_use = "a builder does nothing before `build`"]
 pub struct ManagerBuilder {
     store: Arc<dyn DynStore>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Steady>,
     random: Arc<dyn Random>,
     hub: Arc<Hub>,
     log: Arc<Log>,
@@ -41,7 +42,7 @@ impl ManagerBuilder {
     pub(super) fn new(store: Arc<dyn DynStore>) -> Self {
         Self {
             store,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(Steady::new(Arc::new(SystemClock))),
             random: Arc::new(OsRandom),
             hub: Arc::default(),
             log: Arc::default(),
@@ -313,8 +314,13 @@ impl ManagerBuilder {
     }
 
     /// Takes the time from elsewhere. Defaults to [`SystemClock`].
+    ///
+    /// All that look at a clock for one store must look at the same one: managers, and the store's
+    /// [`Cleanup`](crate::Cleanup). What becomes of a clock that steps, back or ahead, is said at
+    /// [`Watermark`](crate::store::Watermark); that it jumped is an
+    /// [`Event::ClockJumped`](crate::Event::ClockJumped).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Arc::new(Steady::new(Arc::new(clock)));
         self
     }
 

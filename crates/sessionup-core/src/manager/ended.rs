@@ -13,13 +13,14 @@ use crate::{Session, StoreError};
 /// How long nobody looks whether the session is live, if nothing is heard of it.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// How soon a store that was overloaded is asked again.
+/// How soon a store that was overloaded is asked again, and one whose clock stands still.
 const OVERLOAD: Duration = Duration::from_secs(1);
 
 impl Manager {
     /// Returns when a session has ended, or when nobody can say that it is live.
     pub(crate) async fn ended(&self, session: &Session) {
         let watch = self.watch(session);
+        let mut looked_at = None;
         loop {
             watch.reset();
             // After the watch began: what ends from here on is heard.
@@ -30,7 +31,14 @@ impl Manager {
                 Err(StoreError::Overloaded) => OVERLOAD,
                 Ok(None) | Err(_) => return,
             };
-            let sleep = Delay::new(left.clamp(Duration::from_millis(1), PAUSE));
+            // Where time stands still, the deadline comes no nearer.
+            let stands_still = looked_at.replace(now) == Some(now);
+            let least = if stands_still {
+                OVERLOAD
+            } else {
+                Duration::from_millis(1)
+            };
+            let sleep = Delay::new(left.clamp(least, PAUSE));
             either(pin!(watch.rung()), pin!(sleep)).await;
         }
     }

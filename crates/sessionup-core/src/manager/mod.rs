@@ -23,7 +23,8 @@ pub(crate) use request::{LazyClient, Presented};
 use crate::events::{Events, Hub, Log, RevokedBy};
 use crate::store::{DynStore, Store};
 use crate::user_key::IntoUserKey;
-use crate::{Clock, Error, ListedSession, Random, Session, SessionId, TrustedProxies};
+use crate::watermark::Steady;
+use crate::{Error, ListedSession, Random, Session, SessionId, TrustedProxies};
 
 /// The rules of sessions over a store.
 ///
@@ -56,7 +57,7 @@ pub struct Manager {
 
 struct Inner {
     store: Arc<dyn DynStore>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Steady>,
     random: Arc<dyn Random>,
     /// Shared with the managers that are derived from this one.
     hub: Arc<Hub>,
@@ -129,11 +130,16 @@ impl Manager {
     }
 
     /// Says whether the user of a session proved who they are less than `within` ago.
+    ///
+    /// While the clock is behind the latest time that it showed by `within` or more, nobody did: how
+    /// long ago it was cannot be told.
     #[must_use]
     pub fn is_fresh(&self, session: &Session, within: Duration) -> bool {
-        let (now, at) = (self.now(), session.authenticated_at);
-        // Where the clock stepped back, what seems to lie ahead is believed as long and no longer.
-        now.saturating_since(at).max(at.saturating_since(now)) < within
+        let (now, shown, at) = (self.now(), self.shown(), session.authenticated_at);
+        let behind = now.saturating_since(shown);
+        // What seems to lie ahead is believed as long and no longer.
+        let apart = now.saturating_since(at).max(at.saturating_since(now));
+        apart.max(behind) < within
     }
 
     /// Lists the live sessions of a user, oldest first; none is marked as current.

@@ -15,9 +15,10 @@ pub use request::{
     Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit, UserDeleted,
 };
 
+pub use crate::watermark::{Judged, Marks, Stretch, Watermark};
 use crate::{Record, SessionId, Timestamp, UserKey};
 
-/// Keeps records. Seven operations, a moment, and a contract.
+/// Keeps records. Seven operations, a moment, a watermark, and a contract.
 ///
 /// # Contract
 ///
@@ -29,7 +30,8 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 ///   absent to [`fetch`](Store::fetch), [`list`](Store::list), [`update`](Store::update) and the
 ///   limit of [`create`](Store::create), whether or not it still lies there; it keeps its id taken
 ///   until it is deleted. `now` is always an argument; a store never reads a clock to judge a
-///   session, and may be asked about an earlier moment than before.
+///   session, nor its [`watermark`](Store::watermark), and may be asked about an earlier moment than
+///   before.
 /// - **Faithful.** A record comes back as it was given: times to the millisecond, meta as it was.
 /// - **Atomic.** Each operation happens wholly or not at all, also in a crash, and so do its parts:
 ///   no index entry without its record, no record without its index entries.
@@ -64,7 +66,8 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 ///
 /// # Clone
 ///
-/// A clone of a store, or an [`Arc`] of one, is a handle on the same records.
+/// A clone of a store, or an [`Arc`] of one, is a handle on the same records and shows the same
+/// watermark.
 ///
 /// # Runtime
 ///
@@ -84,6 +87,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Asks nobody and waits for nothing. [`Epochs`] is all that a store in one process needs.
     fn epoch(&self) -> Epoch;
+
+    /// Returns what those who use this store know of the time. Asks nobody and waits for nothing.
+    ///
+    /// It is theirs: the store makes it and hands out the same one each time; no operation looks at
+    /// it or moves it. [`Watermark::default`] is all that a store needs whose records are lost with
+    /// its process. One that keeps them keeps [`Watermark::marks`] too, with its next change after
+    /// they have moved by a minute or so, and [resumes](Watermark::resuming) with them; that they
+    /// are lost is no error.
+    fn watermark(&self) -> &Watermark;
 
     /// Inserts a record whose id is not there yet.
     ///
@@ -201,6 +213,9 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
     /// [`Store::epoch`].
     fn epoch_dyn(&self) -> Epoch;
 
+    /// [`Store::watermark`].
+    fn watermark_dyn(&self) -> &Watermark;
+
     /// [`Store::create`].
     fn create_dyn(
         &self,
@@ -245,6 +260,10 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
 impl<S: Store> DynStore for S {
     fn epoch_dyn(&self) -> Epoch {
         self.epoch()
+    }
+
+    fn watermark_dyn(&self) -> &Watermark {
+        self.watermark()
     }
 
     fn create_dyn(
@@ -301,6 +320,10 @@ impl<S: Store> DynStore for S {
 impl Store for Arc<dyn DynStore> {
     fn epoch(&self) -> Epoch {
         (**self).epoch_dyn()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        (**self).watermark_dyn()
     }
 
     async fn create(

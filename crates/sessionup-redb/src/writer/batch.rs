@@ -7,6 +7,7 @@ use redb::Database;
 use sessionup_core::{SessionId, Timestamp, is_seeded};
 
 use crate::error::Failure;
+use crate::marks::Entries;
 use crate::schema::begin_write;
 use crate::shared::Shared;
 use crate::writer::operation::{Effects, Task};
@@ -16,9 +17,16 @@ use crate::writer::tables::Tables;
 const TOUCHES: usize = 10_000;
 
 /// Ends the sessions in doubt, writes the uses that are waiting, carries tasks out; commits, and
-/// answers.
-pub(super) fn run(shared: &Shared, mut tasks: Vec<Box<dyn Task>>) -> Result<(), Failure> {
+/// answers. What is known of the time goes along if there is room for it.
+pub(super) fn run(
+    shared: &Shared,
+    mut tasks: Vec<Box<dyn Task>>,
+    has_room: bool,
+) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
+    if has_room {
+        attempt.marks = shared.kept.due(shared.watermark.marks());
+    }
     let outcome = shared.place.database().and_then(|database| {
         let make = AssertUnwindSafe(|| attempt.make(shared, &database, &mut tasks));
         std::panic::catch_unwind(make).unwrap_or_else(|_| Err(Failure::panic(attempt.is_in_commit)))
@@ -34,6 +42,11 @@ pub(super) fn run(shared: &Shared, mut tasks: Vec<Box<dyn Task>>) -> Result<(), 
             let others = attempt.effects.in_doubt();
             shared.touches.forget(&attempt.touches, others);
             shared.touches.lift();
+            if attempt.is_in_commit
+                && let Some(marks) = attempt.marks
+            {
+                shared.kept.keep(marks);
+            }
             shared.doubts.settle(&attempt.doubts);
             answer_all(tasks, |task| task.succeed());
         }
@@ -64,6 +77,7 @@ struct Attempt {
     effects: Effects,
     doubts: Vec<SessionId>,
     touches: Vec<(SessionId, Timestamp)>,
+    marks: Option<Entries>,
     is_in_commit: bool,
 }
 
@@ -94,6 +108,11 @@ impl Attempt {
         if self.effects.changes == 0 && self.doubts.is_empty() {
             let ended = transaction.abort();
             return ended.map_err(|error| Failure::before_commit(error.into()));
+        }
+        if let Some(marks) = self.marks {
+            marks
+                .write(&transaction, &shared.schema)
+                .map_err(Failure::before_commit)?;
         }
         if is_seeded!(AnswerBeforeSync) {
             answer_all(std::mem::take(tasks), |task| task.succeed());

@@ -105,7 +105,7 @@ impl Writer {
             return true;
         }
         let wanted_room = tasks.iter().any(|task| task.wants_room());
-        match batch::run(&self.shared, tasks) {
+        match batch::run(&self.shared, tasks, self.recovery.has_room()) {
             Ok(()) if wanted_room => self.recovery.found_room(),
             Ok(()) => {}
             Err(failure) => {

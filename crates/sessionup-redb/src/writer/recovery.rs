@@ -110,6 +110,11 @@ impl Recovery {
         (!full.trying.is_due()).then_some(&full.failure)
     }
 
+    /// Says whether the disk has not been found full.
+    pub(super) fn has_room(&self) -> bool {
+        self.full.is_none()
+    }
+
     pub(super) fn found_room(&mut self) {
         self.full = None;
     }

@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use sessionup::{
     Change, CreateOptions, Created, Epoch, HttpError, Manager, ManagerBuilder, ManualClock,
     MemoryStore, Pruned, Record, SessionId, SessionLayers, Sessions, Store, StoreError, Timestamp,
-    UserDeleted, UserKey,
+    UserDeleted, UserKey, Watermark,
 };
 use tower::ServiceExt;
 
@@ -259,6 +259,10 @@ impl Switch {
 impl Store for Switch {
     fn epoch(&self) -> Epoch {
         self.inner.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.inner.watermark()
     }
 
     async fn create(

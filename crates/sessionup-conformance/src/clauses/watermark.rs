@@ -1,0 +1,55 @@
+//! What is known of the time is kept by the store, and is no business of its operations.
+
+use sessionup_core::store::Marks;
+use sessionup_core::{Change, CreateOptions, Store as _, Timestamp};
+
+use crate::Fixture;
+use crate::sample::{DAY, ann, at, id, record};
+
+/// The watermark is the same one each time that it is asked for, and of every handle.
+pub async fn watermark_is_one(fixture: &Fixture) {
+    fixture.store().watermark().observe(at(DAY));
+
+    let handle = fixture.store().clone();
+    let marks = Marks::new(at(DAY), None);
+    assert_eq!(fixture.store().watermark().marks(), marks, "asked again");
+    assert_eq!(handle.watermark().marks(), marks, "asked of another handle");
+    let judged = handle.watermark().observe(at(0));
+    assert_eq!(judged.now, at(DAY), "it remembers what it was shown");
+}
+
+/// No operation moves the watermark, whatever the moment that it is asked about.
+pub async fn operations_leave_the_watermark_alone(fixture: &Fixture) {
+    let marks = fixture.store().watermark().marks();
+    let (there, absent) = (record(1), id(9));
+    fixture.create(&there, at(0)).await;
+    fixture
+        .try_create(&there, CreateOptions::default(), at(1))
+        .await
+        .expect_err("the id is taken");
+    fixture.fetch(absent, at(2)).await;
+    fixture.list(&ann(), at(3)).await;
+    let touch = Change::touch(at(4));
+    fixture.update(there.session.id, touch, at(4)).await;
+    fixture.prune(Timestamp::MIN, 1).await;
+    fixture.prune(Timestamp::MAX, 1).await;
+    fixture.delete(absent, None).await;
+    fixture.delete_user(&ann(), &[]).await;
+
+    let after = fixture.store().watermark().marks();
+    assert_eq!(after, marks, "it belongs to those who look at a clock");
+}
+
+/// A session is judged by the moment that is asked about, whatever the watermark says.
+pub async fn watermark_ends_no_session(fixture: &Fixture) {
+    let record = record(1);
+    fixture.create(&record, at(0)).await;
+    fixture.store().watermark().observe(at(2 * DAY));
+
+    let why = "the watermark is no clock to judge by";
+    fixture.expect_there(&record, at(0), why).await;
+    assert_eq!(fixture.prune(at(0), 9).await.deleted, 0, "{why}");
+    let touch = Change::touch(at(1));
+    let touched = fixture.update(record.session.id, touch, at(1)).await;
+    assert!(touched.is_some(), "{why}");
+}

@@ -1,7 +1,8 @@
 //! Points in time, and where they come from.
 //!
 //! Nothing in this crate reads a clock on its own: rules take the time as an argument, and the
-//! [`Manager`](crate::Manager) asks its [`Clock`].
+//! [`Manager`](crate::Manager) and the [`Cleanup`](crate::Cleanup) ask their [`Clock`] over the
+//! [`Watermark`](crate::store::Watermark) of their store.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -113,12 +114,15 @@ impl Serialize for Timestamp {
 }
 
 /// Tells what time it is.
+///
+/// It may step, back or ahead: what becomes of that is said at
+/// [`Watermark`](crate::store::Watermark).
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The operating system's clock.
+/// The operating system's clock. It steps when people or time servers set it.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -132,7 +136,8 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is moved, for tests.
 ///
-/// Clones show the same time.
+/// Clones show the same time. Moved by more than a day at once it has jumped, see
+/// [`Watermark`](crate::store::Watermark); tests that mean time that goes by move it in steps.
 ///
 /// ```
 /// use std::time::Duration;

@@ -274,6 +274,36 @@ async fn nothing_that_clients_choose_reaches_a_line() {
     }
 }
 
+#[tokio::test]
+async fn clock_that_jumps_has_its_line() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    case.clock.advance(minutes(25 * 60));
+    case.browser.get("/private").await;
+    case.browser.get("/private").await;
+    case.expect(&[
+        "INFO message=session created id={1}",
+        "WARN message=clock jumped from=2026-11-21T18:39:05Z to=2026-11-22T19:39:05Z",
+        "DEBUG message=no session reason=\"expired\"",
+        "DEBUG message=no session reason=\"expired\"",
+    ]);
+}
+
+#[tokio::test]
+async fn clock_that_was_set_back_silences_nothing() {
+    let case = Case::new(|builder| builder);
+    case.come_with("__Host-id=nonsense").await;
+    case.clock.set(support::start().saturating_sub(minutes(60)));
+    case.log.take();
+    for second in 0..3 {
+        for _ in 0..30 {
+            case.come_with("__Host-id=nonsense").await;
+        }
+        assert_eq!(case.log.take().len(), 20, "{second}");
+        case.clock.advance(Duration::from_secs(1));
+    }
+}
+
 const BAD_COOKIES: u64 = 1_000_000;
 const SECONDS: u64 = 5;
 

@@ -13,6 +13,8 @@ use crate::{Session, StoreError};
 /// How long nobody looks whether the session is live, if nothing is heard of it.
 const PAUSE: Duration = Duration::from_secs(60);
 
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// How soon a store that was overloaded is asked again, and one whose clock stands still.
 const OVERLOAD: Duration = Duration::from_secs(1);
 
@@ -31,17 +33,17 @@ impl Manager {
                 Err(StoreError::Overloaded) => OVERLOAD,
                 Ok(None) | Err(_) => return,
             };
-            // Where time stands still, the deadline comes no nearer.
             let stands_still = looked_at.replace(now) == Some(now);
-            let least = if stands_still {
-                OVERLOAD
-            } else {
-                Duration::from_millis(1)
-            };
-            let sleep = Delay::new(left.clamp(least, PAUSE));
+            let sleep = Delay::new(pause(left, stands_still));
             either(pin!(watch.rung()), pin!(sleep)).await;
         }
     }
+}
+
+/// How long to wait for a deadline that is so far away. Where time stands still, it comes no nearer.
+fn pause(left: Duration, stands_still: bool) -> Duration {
+    let least = if stands_still { OVERLOAD } else { MOMENT };
+    left.clamp(least, PAUSE)
 }
 
 /// Waits for one of two.
@@ -56,4 +58,25 @@ async fn either<A: Future, B: Future>(mut first: Pin<&mut A>, mut second: Pin<&m
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_asks_again_and_again_whether_time_goes_on() {
+        let millis = Duration::from_millis;
+        let cases = [
+            ("over in this moment", Duration::ZERO, false, MOMENT),
+            ("soon over", millis(5), false, millis(5)),
+            ("soon over, but not nearer", millis(5), true, OVERLOAD),
+            ("over in a while", millis(5_000), true, millis(5_000)),
+            ("over in an hour", 60 * PAUSE, false, PAUSE),
+            ("never over", Duration::MAX, true, PAUSE),
+        ];
+        for (name, left, stands_still, expected) in cases {
+            assert_eq!(pause(left, stands_still), expected, "{name}");
+        }
+    }
 }

@@ -54,8 +54,7 @@ use crate::Timestamp;
 /// ```
 #[derive(Default)]
 pub struct Watermark {
-    /// [`Marks::settled`] in milliseconds, for those who are not held up; never seen to move unless
-    /// it is compared with what it was.
+    /// Apart from the rest, so that nobody is held up while the clock simply goes on.
     settled: Settled,
     /// Whether there is a stretch apart.
     is_apart: AtomicBool,
@@ -63,6 +62,7 @@ pub struct Watermark {
     rare: Mutex<Rare>,
 }
 
+/// [`Marks::settled`] in milliseconds.
 struct Settled(AtomicI64);
 
 impl Default for Settled {
@@ -76,7 +76,7 @@ impl Settled {
         Timestamp::from_millis(self.0.load(SeqCst))
     }
 
-    /// Says whether it was still what it is to be changed from.
+    /// Changes it, unless somebody else did; says whether it is as wanted.
     fn change(&self, from: Timestamp, to: Timestamp) -> bool {
         let (from, to) = (from.as_millis(), to.as_millis());
         from == to || self.0.compare_exchange(from, to, SeqCst, SeqCst).is_ok()

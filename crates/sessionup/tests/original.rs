@@ -135,11 +135,9 @@ mod bolt_store {
         let database = Database::create(directory.path().join("my.redb")).unwrap();
         let database = Arc::new(database);
         let store = RedbStore::new(Arc::clone(&database), bucket, Duration::ZERO).unwrap();
+        // By the clock of the operating system, as the cleanups below.
         let manager = evidence::watch(Manager::builder(store.clone()));
-        let manager = manager
-            .clock(support::clock())
-            .lifetime(Duration::from_millis(1));
-        let manager = manager.build().unwrap();
+        let manager = manager.lifetime(Duration::from_millis(1)).build().unwrap();
         manager
             .sessions([], sessionup::Peer::default())
             .init("ann")

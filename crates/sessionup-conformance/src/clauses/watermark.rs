@@ -10,11 +10,15 @@ use crate::sample::{DAY, ann, at, id, record};
 pub async fn watermark_is_one(fixture: &Fixture) {
     fixture.store().watermark().observe(at(DAY));
 
-    let handle = fixture.store().clone();
+    let other = fixture.clone();
     let marks = Marks::new(at(DAY), None);
     assert_eq!(fixture.store().watermark().marks(), marks, "asked again");
-    assert_eq!(handle.watermark().marks(), marks, "asked of another handle");
-    let judged = handle.watermark().observe(at(0));
+    assert_eq!(
+        other.store().watermark().marks(),
+        marks,
+        "asked of another handle"
+    );
+    let judged = other.store().watermark().observe(at(0));
     assert_eq!(judged.now, at(DAY), "it remembers what it was shown");
 }
 

@@ -175,15 +175,10 @@ impl<S: Store> Round<S> {
     /// Waits for an interval, and says whether it was stopped. Looks at the clock meanwhile: one
     /// that nobody looked at for long would seem to have jumped.
     fn stopped_before_the_next(&self) -> bool {
-        const LOOK: Duration = Duration::from_secs(60 * 60);
-
-        let mut left = self.options.interval;
-        while !left.is_zero() {
-            let wait = left.min(LOOK);
-            if self.signal.stopped_within(wait) {
+        for part in parts_of(self.options.interval) {
+            if self.signal.stopped_within(part) {
                 return true;
             }
-            left -= wait;
             self.look();
         }
         false
@@ -217,6 +212,18 @@ impl<S: Store> Round<S> {
             }
         }
     }
+}
+
+/// How long nobody looks at the clock.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+
+fn parts_of(interval: Duration) -> impl Iterator<Item = Duration> {
+    let mut left = interval;
+    std::iter::from_fn(move || {
+        let part = left.min(LOOK);
+        left -= part;
+        (!part.is_zero()).then_some(part)
+    })
 }
 
 impl<S> Drop for Round<S> {

@@ -247,3 +247,22 @@ fn interval_below_a_millisecond_is_refused() {
         assert!(matches!(outcome, Err(CleanupStartError::Interval)));
     }
 }
+
+#[test]
+fn clock_is_looked_at_each_hour_however_long_the_interval() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let cases = [
+        ("shorter", minutes(1), vec![minutes(1)]),
+        ("an hour", minutes(60), vec![minutes(60)]),
+        (
+            "longer",
+            minutes(150),
+            vec![minutes(60), minutes(60), minutes(30)],
+        ),
+        ("for ever", Duration::MAX, vec![minutes(60); 100]),
+    ];
+    for (name, interval, expected) in cases {
+        let parts: Vec<_> = parts_of(interval).take(100).collect();
+        assert_eq!(parts, expected, "{name}");
+    }
+}

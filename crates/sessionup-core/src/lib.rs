@@ -63,6 +63,7 @@ mod refusal;
 mod session;
 mod sessions;
 pub mod store;
+mod sync;
 mod time;
 mod token;
 mod user_key;

@@ -1,12 +1,13 @@
 //! The store that forgets: the reference reading of the contract.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use crate::store::{
     Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError, UserDeleted,
     Watermark,
 };
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::{Record, SessionId, Timestamp, UserKey};
 
 /// Keeps records in memory; they are lost when the process ends.

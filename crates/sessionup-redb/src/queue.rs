@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::time::Instant;
 
 use sessionup_core::{StoreError, is_seeded};
 
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError, wait_until};
 
 /// A bounded queue. Pushing never blocks: what finds no room is refused at once.
 #[derive(Debug)]
@@ -93,14 +92,8 @@ impl<T> Queue<T> {
                     .changed
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Taken::Items(Vec::new());
-                    }
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(until) if until <= Instant::now() => return Taken::Items(Vec::new()),
+                Some(until) => wait_until(&self.changed, &self.state, state, until),
             };
         }
     }

@@ -6,11 +6,11 @@
 //! Whoever holds this lock may go on to take the database's; never the other way round.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessionup_core::{Record, SessionId, Timestamp};
 
-use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Instant, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug)]
 pub(crate) struct Touches {

@@ -12,11 +12,11 @@ pub(crate) mod tables;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::error::Failure;
 use crate::queue::Taken;
 use crate::shared::Shared;
+use crate::sync::Instant;
 use crate::sync::thread::JoinHandle;
 use crate::writer::operation::Task;
 use crate::writer::recovery::Recovery;

@@ -1,14 +1,14 @@
 //! Deleting what has expired, a slice at a time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessionup_core::{Pruned, SessionId, Timestamp, is_seeded};
 
 use crate::error::Halt;
 use crate::record::Stored;
 use crate::schema::step;
-use crate::sync::{Mutex, PoisonError};
+use crate::sync::{Instant, Mutex, PoisonError};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
 

@@ -2,12 +2,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessionup_core::store::Cause;
 
 use crate::error::{Failure, WriterStopped};
 use crate::shared::Shared;
+use crate::sync::Instant;
 
 /// Watches over the database and opens it anew, not more often than a growing pause allows.
 pub(super) struct Recovery {

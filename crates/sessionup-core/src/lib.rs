@@ -60,6 +60,9 @@ mod proof;
 mod proxies;
 mod random;
 mod refusal;
+#[cfg(test)]
+#[cfg(sessionup_schedules)]
+mod schedules;
 mod session;
 mod sessions;
 pub mod store;

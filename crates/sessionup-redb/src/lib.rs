@@ -30,6 +30,9 @@ mod marks;
 mod queue;
 mod reader;
 mod record;
+#[cfg(test)]
+#[cfg(sessionup_schedules)]
+mod schedules;
 mod schema;
 #[cfg(sessionup_defects)]
 mod seeded;

@@ -118,6 +118,7 @@ impl<T> Queue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::thread;
 
     fn queue(capacity: usize, reserved: usize) -> Queue<u32> {
         Queue::new(NonZeroUsize::new(capacity).unwrap(), reserved)
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn waiting_ends_by_push_wake_close_and_time() {
         let queue = queue(2, 0);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let waiter = scope.spawn(|| items(queue.take(1, None)));
             queue.push(7, Room::Common).unwrap();
             assert_eq!(waiter.join().unwrap(), [7]);

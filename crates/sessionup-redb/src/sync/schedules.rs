@@ -56,7 +56,7 @@ pub(crate) fn wait_until<'a, T>(
 ) -> MutexGuard<'a, T> {
     drop(guard);
     thread::yield_now();
-    if shuttle::rand::thread_rng().next_u64() % 4 == 0 {
+    if shuttle::rand::thread_rng().next_u64().is_multiple_of(4) {
         NOW.set(NOW.get().max(until.0));
     }
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

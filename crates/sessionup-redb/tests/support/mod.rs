@@ -30,6 +30,7 @@ struct Inner {
     syncs: AtomicU64,
     writes: AtomicU64,
     opens: AtomicU64,
+    closes: AtomicU64,
     refuses_opening: AtomicBool,
     has_no_cache: AtomicBool,
     fault: Mutex<Option<Fault>>,
@@ -107,6 +108,11 @@ impl Disk {
 
     pub(crate) fn opens(&self) -> u64 {
         self.0.opens.load(Ordering::SeqCst)
+    }
+
+    /// Whether a database is open on it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opens() > self.0.closes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn fail(&self, fault: Fault) {
@@ -212,7 +218,8 @@ impl Disk {
         drop(fault);
         match how {
             How::Error(kind) => Err(kind.into()),
-            How::Panic => panic!("the disk panics, as ordered"),
+            // Without a word on standard error: it was ordered.
+            How::Panic => std::panic::resume_unwind(Box::new("the disk panics")),
         }
     }
 
@@ -229,6 +236,12 @@ impl Disk {
 
 #[derive(Debug)]
 struct OnDisk(Disk);
+
+impl Drop for OnDisk {
+    fn drop(&mut self) {
+        self.0.0.closes.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 impl StorageBackend for OnDisk {
     fn len(&self) -> io::Result<u64> {
@@ -300,7 +313,7 @@ pub(crate) fn record(number: u64, key: &str) -> Record {
     Record::new(session(number, key), SecretHash::from_bytes([7; 32]))
 }
 
-pub(crate) async fn create(store: &RedbStore, number: u64, key: &str) -> Result<(), StoreError> {
+pub(crate) async fn create(store: &impl Store, number: u64, key: &str) -> Result<(), StoreError> {
     let created = store.create(record(number, key), CreateOptions::default(), at(0));
     created.await.map(drop)
 }
@@ -315,12 +328,12 @@ pub(crate) async fn create_many(store: &RedbStore, numbers: std::ops::Range<u64>
 }
 
 /// The numbers of a user's sessions.
-pub(crate) async fn listed(store: &RedbStore, key: &str) -> Vec<SessionId> {
+pub(crate) async fn listed(store: &impl Store, key: &str) -> Vec<SessionId> {
     let records = store.list(&user(key), at(0)).await.unwrap();
     records.iter().map(|record| record.session.id).collect()
 }
 
-pub(crate) async fn is_there(store: &RedbStore, number: u64) -> bool {
+pub(crate) async fn is_there(store: &impl Store, number: u64) -> bool {
     store.fetch(id(number), at(0)).await.unwrap().is_some()
 }
 

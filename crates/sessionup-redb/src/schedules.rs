@@ -1,0 +1,161 @@
+//! The small parts that threads meet in, under every schedule there is.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use sessionup_core::{SessionId, StoreError, Timestamp};
+use shuttle::future::block_on;
+use shuttle::scheduler::DfsScheduler;
+use shuttle::thread::spawn;
+use shuttle::{Config, Runner};
+
+use crate::queue::{Queue, Room, Taken};
+use crate::shared::Latch;
+use crate::touches::{Put, Touches};
+
+/// Runs a scenario under every schedule.
+fn all(scenario: impl Fn() + Send + Sync + 'static) {
+    let runs = Runner::new(DfsScheduler::new(None, false), Config::new()).run(scenario);
+    println!("all {runs} schedules");
+    assert!(runs > 9, "there was nothing to choose");
+}
+
+fn queue(capacity: usize, reserved: usize) -> Arc<Queue<u32>> {
+    let capacity = NonZeroUsize::new(capacity).unwrap();
+    Arc::new(Queue::new(capacity, reserved))
+}
+
+/// Takes until the queue has ended.
+fn drain(queue: &Queue<u32>) -> Vec<u32> {
+    let mut all = Vec::new();
+    while let Taken::Items(items) = queue.take(1, None) {
+        all.extend(items);
+    }
+    all
+}
+
+#[test]
+fn what_is_pushed_before_the_end_is_taken_once() {
+    all(|| {
+        let queue = queue(9, 0);
+        let pushing = {
+            let queue = Arc::clone(&queue);
+            spawn(move || queue.push(1, Room::Common))
+        };
+        let taking = {
+            let queue = Arc::clone(&queue);
+            spawn(move || drain(&queue))
+        };
+        queue.close();
+        let expected = match pushing.join().unwrap() {
+            Ok(()) => vec![1],
+            Err(StoreError::Closed) => vec![],
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(taking.join().unwrap(), expected);
+    });
+}
+
+#[test]
+fn each_of_two_takers_goes_on() {
+    all(|| {
+        let queue = queue(9, 0);
+        let take = |queue: &Queue<u32>| match queue.take(1, None) {
+            Taken::Items(items) => items,
+            Taken::Ended => panic!("ended"),
+        };
+        let taking = {
+            let queue = Arc::clone(&queue);
+            spawn(move || take(&queue))
+        };
+        queue.push(1, Room::Common).unwrap();
+        queue.push(2, Room::Common).unwrap();
+        let mut taken = [take(&queue), taking.join().unwrap()].concat();
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2]);
+    });
+}
+
+#[test]
+fn who_is_woken_looks_around() {
+    all(|| {
+        let queue = queue(1, 0);
+        let waking = {
+            let queue = Arc::clone(&queue);
+            spawn(move || queue.wake())
+        };
+        let pushing = {
+            let queue = Arc::clone(&queue);
+            spawn(move || queue.push(1, Room::Common).unwrap())
+        };
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            match queue.take(9, None) {
+                Taken::Items(items) => taken.push(items),
+                Taken::Ended => panic!("ended"),
+            }
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, [vec![], vec![1]]);
+        waking.join().unwrap();
+        pushing.join().unwrap();
+    });
+}
+
+#[test]
+fn no_more_wait_than_there_is_room_for() {
+    all(|| {
+        let queue = queue(1, 1);
+        let push = |room| {
+            let queue = Arc::clone(&queue);
+            spawn(move || queue.push(0, room).is_ok())
+        };
+        let (common, reserved) = (push(Room::Common), push(Room::Reserved));
+        let second = queue.push(0, Room::Common).is_ok();
+        let first = common.join().unwrap();
+        assert!(reserved.join().unwrap(), "revocation was refused");
+        assert!(!(first && second), "two found room for one");
+        queue.close();
+        let expected = 1 + usize::from(first) + usize::from(second);
+        assert_eq!(drain(&queue).len(), expected);
+    });
+}
+
+#[test]
+fn all_who_wait_for_a_latch_go_on() {
+    all(|| {
+        let latch = Arc::new(Latch::default());
+        let waiting = [1, 2].map(|_| {
+            let latch = Arc::clone(&latch);
+            spawn(move || block_on(latch.wait()))
+        });
+        latch.open();
+        block_on(latch.wait());
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn use_that_was_read_before_its_session_ended_leaves_nothing() {
+    all(|| {
+        let hour = std::time::Duration::from_secs(3_600);
+        let touches = Arc::new(Touches::new(hour, 9));
+        let (id, at) = (SessionId::from_bytes([1; 16]), Timestamp::from_millis(5));
+        let using = {
+            let touches = Arc::clone(&touches);
+            spawn(move || {
+                let before = touches.before(id);
+                touches.put(id, at, before)
+            })
+        };
+        touches.fence(&[id]);
+        // What is known here decides; then the session ends.
+        let was_known = touches.of(id).is_some();
+        touches.forget(&[], [id]);
+        touches.lift();
+        let put = using.join().unwrap();
+        assert_eq!(was_known, touches.of(id).is_none() && put != Put::Refused);
+    });
+}

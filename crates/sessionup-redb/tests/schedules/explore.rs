@@ -17,7 +17,7 @@ use shuttle::scheduler::{
     PctScheduler, RandomScheduler, Scheduler, UncontrolledNondeterminismCheckScheduler,
 };
 use shuttle::thread::JoinHandle;
-use shuttle::{Config, FailurePersistence, Runner};
+use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 /// How often the priorities of one schedule change, at most.
 const CHANGES: usize = 3;
@@ -108,6 +108,8 @@ fn run(kind: Kind, seed: u64, count: usize, scenario: impl Fn() + Send + Sync + 
     // Writing to a database takes more than the usual stack.
     config.stack_size = 0x4_0000;
     config.silence_warnings = true;
+    // Who goes round and round for ever is found.
+    config.max_steps = MaxSteps::FailAfter(100_000);
     // Panics that are caught would be persisted as well.
     config.failure_persistence = FailurePersistence::None;
     let runner = Runner::new(scheduler, config);

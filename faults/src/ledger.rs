@@ -15,8 +15,31 @@ use crate::model::{Answer, Model, Op};
 #[derive(Clone, Debug)]
 pub struct Ledger {
     worlds: Vec<Model>,
-    /// What was done and answered, for the text of a violation.
-    history: Vec<String>,
+    /// What was done, for the text of a violation.
+    history: Vec<Event>,
+}
+
+/// Something that was done, and what was learned of it. Made a text only where it is needed: that
+/// takes longer than all else.
+#[derive(Clone, Debug)]
+struct Event(Op, Learned);
+
+#[derive(Clone, Debug)]
+enum Learned {
+    Answer(Answer),
+    MayHaveHappened,
+    OutcomeUnknown,
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(op, learned) = self;
+        match learned {
+            Learned::Answer(answer) => write!(f, "{op:?} -> {answer:?}"),
+            Learned::MayHaveHappened => write!(f, "{op:?} -> may have happened"),
+            Learned::OutcomeUnknown => write!(f, "{op:?} -> outcome unknown"),
+        }
+    }
 }
 
 impl Default for Ledger {
@@ -55,25 +78,28 @@ impl Ledger {
     ///
     /// If it fits no world.
     pub fn answered(&mut self, op: &Op, answer: &Answer) -> Result<(), Violation> {
-        let before = self.worlds.clone();
-        self.worlds.retain_mut(|world| world.apply(op) == *answer);
+        let mut expected = Vec::new();
+        self.worlds.retain_mut(|world| {
+            let right = world.apply(op);
+            let fits = right == *answer;
+            if !fits {
+                expected.push(right);
+            }
+            fits
+        });
         if self.worlds.is_empty() {
-            let expected: Vec<_> = before
-                .into_iter()
-                .map(|mut world| world.apply(op))
-                .collect();
             return Err(self.violation(format_args!(
                 "{op:?} was answered with {answer:?}, expected {expected:?}"
             )));
         }
-        self.history.push(format!("{op:?} -> {answer:?}"));
+        self.note(op, Learned::Answer(answer.clone()));
         Ok(())
     }
 
     /// Takes note that an operation may have happened, and that the process is gone: whatever the
     /// store remembered of it in memory is gone too.
     pub fn may_have_happened(&mut self, op: &Op) {
-        self.history.push(format!("{op:?} -> may have happened"));
+        self.note(op, Learned::MayHaveHappened);
         let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
         self.add(happened);
     }
@@ -83,7 +109,7 @@ impl Ledger {
     /// Sessions that it would have ended are refused from then on and ended at last, and so is the
     /// one that it would have made. A change of a record may have happened.
     pub fn is_in_doubt(&mut self, op: &Op) {
-        self.history.push(format!("{op:?} -> outcome unknown"));
+        self.note(op, Learned::OutcomeUnknown);
         if matches!(op, Op::Update { .. }) {
             let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
             self.add(happened);
@@ -109,8 +135,20 @@ impl Ledger {
     ///
     /// If it fits none.
     pub fn found(&mut self, found: &Model, now: Timestamp) -> Result<(), Violation> {
-        let fits = |world: &Model| fits(world, found, now);
-        if !self.worlds.iter().any(fits) {
+        self.keep(found, |world| fits(world, found, now))
+    }
+
+    /// As [`Ledger::found`], where no use may be lost either.
+    ///
+    /// # Errors
+    ///
+    /// If it fits none.
+    pub fn found_exactly(&mut self, found: &Model, now: Timestamp) -> Result<(), Violation> {
+        self.keep(found, |world| world.live(now).eq(found.live(now)))
+    }
+
+    fn keep(&mut self, found: &Model, fits: impl Fn(&Model) -> bool) -> Result<(), Violation> {
+        if !self.worlds.iter().any(&fits) {
             let worlds = &self.worlds;
             return Err(self.violation(format_args!(
                 "found {found:#?}\nwhere one of {} worlds was expected: {worlds:#?}",
@@ -143,8 +181,14 @@ impl Ledger {
     /// Says that something does not fit what was done.
     pub fn violation(&self, what: impl std::fmt::Display) -> Violation {
         let from = self.history.len().saturating_sub(30);
-        let history = self.history.get(from..).unwrap_or_default().join("\n  ");
+        let history = self.history.get(from..).unwrap_or_default();
+        let history: Vec<_> = history.iter().map(ToString::to_string).collect();
+        let history = history.join("\n  ");
         Violation(format!("{what}\nafter, latest last:\n  {history}"))
+    }
+
+    fn note(&mut self, op: &Op, learned: Learned) {
+        self.history.push(Event(op.clone(), learned));
     }
 
     fn add(&mut self, worlds: Vec<Model>) {
@@ -366,6 +410,8 @@ mod tests {
             Model::of(moved)
         };
         ledger.clone().found(&used(-1), BEGIN).unwrap();
+        assert!(ledger.clone().found_exactly(&used(-1), BEGIN).is_err());
+        ledger.clone().found_exactly(&used(0), BEGIN).unwrap();
         assert!(ledger.clone().found(&used(1), BEGIN).is_err());
     }
 

@@ -9,6 +9,10 @@
 //! - [`script`] draws operations, [`perform`] has a store carry them out.
 //! - [`parts`] lists the parts, with how much of each is run when.
 //! - [`traps`] has the seeded defects by which the programme itself is tested.
+//! - [`bytes`] is a disk in memory, for parts that break something else.
+//! - [`sequences`] has the same operations carried out by every store.
+//! - [`histories`] has them carried out at once, and [`linear`] looks for an order that explains
+//!   the answers.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
 //! - [`disk`] is a disk in memory that fails, forgets and remembers as it is told.
 
@@ -18,16 +22,20 @@
     reason = "nothing depends on it"
 )]
 
+pub mod bytes;
 pub mod campaign;
 pub mod damage;
 pub mod disk;
+pub mod histories;
 pub mod io_errors;
 pub mod ledger;
+pub mod linear;
 pub mod model;
 pub mod parts;
 pub mod perform;
 pub mod power_loss;
 pub mod recovery;
 pub mod script;
+pub mod sequences;
 pub mod sync_order;
 pub mod traps;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use futures_util::future::{try_join, try_join_all};
 use sessionup_core::{
     CreateOptions, Record, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey,
 };
@@ -85,25 +86,56 @@ pub async fn observe(
 ) -> Result<Model, Violation> {
     let mut seen = Vec::new();
     for id in ids {
-        let record = store.fetch(id, now).await;
-        let record = record.map_err(|error| Violation(format!("fetch of {id}: {error:?}")))?;
-        seen.extend(record.map(|record| (*record).clone()));
+        seen.extend(look_up(store, id, now).await?);
     }
-    let seen = Model::of(seen);
     let mut listed = Vec::new();
     for user in users {
-        let records = store.list(&user, now).await;
-        let records = records.map_err(|error| Violation(format!("list of {user:?}: {error:?}")))?;
-        if let Some(other) = records
-            .iter()
-            .find(|record| record.session.user_key != user)
-        {
-            return Err(Violation(format!("list of {user:?} has {other:?}")));
-        }
-        listed.extend(records.iter().map(|record| (**record).clone()));
+        listed.extend(list(store, user, now).await?);
     }
+    agreed(seen, listed)
+}
+
+/// As [`observe`], all of it at once: sooner, and in no order.
+///
+/// # Errors
+///
+/// Those of [`observe`].
+pub async fn observe_at_once(
+    store: &impl Store,
+    ids: impl IntoIterator<Item = SessionId>,
+    users: impl IntoIterator<Item = UserKey>,
+    now: Timestamp,
+) -> Result<Model, Violation> {
+    let seen = try_join_all(ids.into_iter().map(|id| look_up(store, id, now)));
+    let listed = try_join_all(users.into_iter().map(|user| list(store, user, now)));
+    let (seen, listed) = try_join(seen, listed).await?;
+    let listed = listed.into_iter().flatten().collect();
+    agreed(seen.into_iter().flatten().collect(), listed)
+}
+
+async fn look_up(
+    store: &impl Store,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<Record>, Violation> {
+    let record = store.fetch(id, now).await;
+    let record = record.map_err(|error| Violation(format!("fetch of {id}: {error:?}")))?;
+    Ok(record.map(|record| (*record).clone()))
+}
+
+async fn list(store: &impl Store, user: UserKey, now: Timestamp) -> Result<Vec<Record>, Violation> {
+    let records = store.list(&user, now).await;
+    let records = records.map_err(|error| Violation(format!("list of {user:?}: {error:?}")))?;
+    let stray = records.iter().find(|it| it.session.user_key != user);
+    match stray {
+        Some(other) => Err(Violation(format!("list of {user:?} has {other:?}"))),
+        None => Ok(records.iter().map(|record| (**record).clone()).collect()),
+    }
+}
+
+fn agreed(seen: Vec<Record>, listed: Vec<Record>) -> Result<Model, Violation> {
     let count = listed.len();
-    let listed = Model::of(listed);
+    let (seen, listed) = (Model::of(seen), Model::of(listed));
     if listed != seen || listed.records().count() != count {
         return Err(Violation(format!(
             "lists have {listed:#?}, lookups {seen:#?}"

@@ -200,13 +200,20 @@ pub fn id(number: u64) -> SessionId {
 ///
 /// Beyond the last of [`USERS`].
 #[must_use]
-#[expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a fixed list of good keys"
-)]
+#[expect(clippy::indexing_slicing, reason = "as documented")]
 pub fn user(number: usize) -> UserKey {
-    UserKey::new(USERS[number]).expect("within bounds")
+    key(USERS[number])
+}
+
+/// Returns a user by key.
+///
+/// # Panics
+///
+/// If no user can have it.
+#[must_use]
+#[expect(clippy::expect_used, reason = "as documented")]
+pub fn key(key: &str) -> UserKey {
+    UserKey::new(key).expect("within bounds")
 }
 
 /// Returns the hash of a secret; of few, so that renewals meet the one that is there.
@@ -225,11 +232,14 @@ fn limit(rng: &mut Rng) -> SessionLimit {
     SessionLimit::new(max, policy)
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "a short name and a number are within bounds"
-)]
-fn entry(name: &str, value: u16) -> MetaChange {
+/// Returns a change that sets one entry.
+///
+/// # Panics
+///
+/// If the name is too long.
+#[must_use]
+#[expect(clippy::expect_used, reason = "as documented")]
+pub fn entry(name: &str, value: u16) -> MetaChange {
     MetaChange::default()
         .set(name, value)
         .expect("within bounds")

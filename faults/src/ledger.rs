@@ -6,6 +6,10 @@
 
 mod batch;
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+
 use sessionup_core::{Record, SessionId, Timestamp};
 
 use crate::campaign::Violation;
@@ -15,39 +19,40 @@ use crate::model::{Answer, Model, Op};
 #[derive(Clone, Debug)]
 pub struct Ledger {
     worlds: Vec<Model>,
-    /// What was done, for the text of a violation.
-    history: Vec<Event>,
+    /// What was done of late, for the text of a violation.
+    history: VecDeque<Event>,
 }
+
+/// How much of what was done is told with a violation.
+const HISTORY: usize = 30;
 
 /// Something that was done, and what was learned of it. Made a text only where it is needed: that
 /// takes longer than all else.
 #[derive(Clone, Debug)]
-struct Event(Op, Learned);
+struct Event(Option<Op>, Learned);
 
 #[derive(Clone, Debug)]
 enum Learned {
     Answer(Answer),
-    MayHaveHappened,
-    OutcomeUnknown,
+    Other(Cow<'static, str>),
 }
 
-impl std::fmt::Display for Event {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(op, learned) = self;
+        if let Some(op) = op {
+            write!(f, "{op:?} -> ")?;
+        }
         match learned {
-            Learned::Answer(answer) => write!(f, "{op:?} -> {answer:?}"),
-            Learned::MayHaveHappened => write!(f, "{op:?} -> may have happened"),
-            Learned::OutcomeUnknown => write!(f, "{op:?} -> outcome unknown"),
+            Learned::Answer(answer) => write!(f, "{answer:?}"),
+            Learned::Other(text) => f.write_str(text),
         }
     }
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self {
-            worlds: vec![Model::default()],
-            history: Vec::new(),
-        }
+        Self::of(Model::default())
     }
 }
 
@@ -57,13 +62,15 @@ impl Ledger {
     pub fn of(model: Model) -> Self {
         Self {
             worlds: vec![model],
-            history: Vec::new(),
+            history: VecDeque::new(),
         }
     }
 
-    /// Takes what was found for what there is.
+    /// Takes what was found for what there is: what was lost by right, such as uses in memory, is
+    /// lost for good.
     pub fn is(&mut self, model: Model) {
         self.worlds = vec![model];
+        self.note(None, "this was found");
     }
 
     /// Returns the worlds.
@@ -78,10 +85,33 @@ impl Ledger {
     ///
     /// If it fits no world.
     pub fn answered(&mut self, op: &Op, answer: &Answer) -> Result<(), Violation> {
+        self.answered_as(op, answer, |expected| expected == answer)?;
+        self.learned(Some(op), Learned::Answer(answer.clone()));
+        Ok(())
+    }
+
+    /// Takes note of an answer that is known as text alone, as `Debug` has it.
+    ///
+    /// # Errors
+    ///
+    /// If it fits no world.
+    pub fn told(&mut self, op: &Op, answer: &str) -> Result<(), Violation> {
+        let is_it = |expected: &Answer| format!("{expected:?}") == answer;
+        self.answered_as(op, &format_args!("{answer}"), is_it)?;
+        self.note(Some(op), answer.to_owned());
+        Ok(())
+    }
+
+    fn answered_as(
+        &mut self,
+        op: &Op,
+        answer: &dyn fmt::Debug,
+        is_it: impl Fn(&Answer) -> bool,
+    ) -> Result<(), Violation> {
         let mut expected = Vec::new();
         self.worlds.retain_mut(|world| {
             let right = world.apply(op);
-            let fits = right == *answer;
+            let fits = is_it(&right);
             if !fits {
                 expected.push(right);
             }
@@ -92,16 +122,28 @@ impl Ledger {
                 "{op:?} was answered with {answer:?}, expected {expected:?}"
             )));
         }
-        self.note(op, Learned::Answer(answer.clone()));
         Ok(())
     }
 
     /// Takes note that an operation may have happened, and that the process is gone: whatever the
     /// store remembered of it in memory is gone too.
     pub fn may_have_happened(&mut self, op: &Op) {
-        self.note(op, Learned::MayHaveHappened);
+        self.note(Some(op), "may have happened");
         let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
         self.add(happened);
+    }
+
+    /// Takes note that operations were under way when the process went: the store carries them out
+    /// in their order, so that the first ones may have happened, or all, or none.
+    pub fn first_may_have_happened<'a>(&mut self, ops: impl IntoIterator<Item = &'a Op>) {
+        let mut worlds = self.worlds.clone();
+        for op in ops {
+            self.note(Some(op), "was under way");
+            for world in &mut worlds {
+                world.apply(op);
+            }
+            self.add(worlds.clone());
+        }
     }
 
     /// Takes note that a store which lives on answered that an operation may have happened.
@@ -109,7 +151,7 @@ impl Ledger {
     /// Sessions that it would have ended are refused from then on and ended at last, and so is the
     /// one that it would have made. A change of a record may have happened.
     pub fn is_in_doubt(&mut self, op: &Op) {
-        self.note(op, Learned::OutcomeUnknown);
+        self.note(Some(op), "outcome unknown");
         if matches!(op, Op::Update { .. }) {
             let happened: Vec<_> = self.worlds.iter().map(|world| after(world, op)).collect();
             self.add(happened);
@@ -179,16 +221,21 @@ impl Ledger {
     }
 
     /// Says that something does not fit what was done.
-    pub fn violation(&self, what: impl std::fmt::Display) -> Violation {
-        let from = self.history.len().saturating_sub(30);
-        let history = self.history.get(from..).unwrap_or_default();
-        let history: Vec<_> = history.iter().map(ToString::to_string).collect();
+    pub fn violation(&self, what: impl fmt::Display) -> Violation {
+        let history: Vec<_> = self.history.iter().map(ToString::to_string).collect();
         let history = history.join("\n  ");
         Violation(format!("{what}\nafter, latest last:\n  {history}"))
     }
 
-    fn note(&mut self, op: &Op, learned: Learned) {
-        self.history.push(Event(op.clone(), learned));
+    fn note(&mut self, op: Option<&Op>, what: impl Into<Cow<'static, str>>) {
+        self.learned(op, Learned::Other(what.into()));
+    }
+
+    fn learned(&mut self, op: Option<&Op>, learned: Learned) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Event(op.cloned(), learned));
     }
 
     fn add(&mut self, worlds: Vec<Model>) {
@@ -396,6 +443,39 @@ mod tests {
         ledger.is_in_doubt(&login);
         ledger.clone().found(&neither, BEGIN).unwrap();
         assert!(ledger.found(&happened, BEGIN).is_err());
+    }
+
+    #[test]
+    fn of_what_was_under_way_the_first_may_have_happened_and_not_the_last_alone() {
+        let (mut ledger, model) = two();
+        let ids: Vec<_> = model.records().map(|record| record.session.id).collect();
+        let revoke = |id| Op::Delete { id, owner: None };
+        let [first, second] = [revoke(ids[0]), revoke(ids[1])];
+        ledger.first_may_have_happened([&first, &second]);
+        for world in [
+            model.clone(),
+            after(&model, &first),
+            after(&after(&model, &first), &second),
+        ] {
+            ledger.clone().found(&world, BEGIN).unwrap();
+        }
+        let second_alone = after(&model, &second);
+        assert!(ledger.clone().found(&second_alone, BEGIN).is_err());
+
+        ledger.is(model.clone());
+        ledger.clone().found(&model, BEGIN).unwrap();
+        assert!(ledger.found(&after(&model, &first), BEGIN).is_err());
+    }
+
+    #[test]
+    fn answer_as_text_is_the_answer() {
+        let (ledger, model) = two();
+        let revoke = Op::Delete {
+            id: first(&model),
+            owner: None,
+        };
+        ledger.clone().told(&revoke, "Deleted(true)").unwrap();
+        assert!(ledger.clone().told(&revoke, "Deleted(false)").is_err());
     }
 
     #[test]

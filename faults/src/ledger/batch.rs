@@ -30,9 +30,7 @@ impl Ledger {
             for (op, outcome) in batch {
                 match outcome {
                     Ok(answer) => self.answered(op, answer)?,
-                    Err(failed) => self
-                        .history
-                        .push(format!("{op:?} -> {failed:?}, not tried")),
+                    Err(failed) => self.note(Some(op), format!("{failed:?}, not tried")),
                 }
             }
             // With a transaction that succeeds, all is settled.
@@ -45,7 +43,7 @@ impl Ledger {
                 Ok(answer) => format!("{answer:?} without a database"),
                 Err(failed) => format!("{failed:?}"),
             };
-            self.history.push(format!("{op:?} -> {told}, together"));
+            self.note(Some(op), format!("{told}, together"));
         }
         let mut worlds = Vec::new();
         for before in &self.worlds {
@@ -73,7 +71,7 @@ impl Ledger {
 
     /// Takes note that the process is gone, before or after the store had settled what was in doubt.
     pub fn restarted(&mut self, unsettled: &mut Vec<Model>) {
-        self.history.push("the process ended".to_owned());
+        self.note(None, "the process ended");
         let unsettled = std::mem::take(unsettled);
         self.add(unsettled);
     }

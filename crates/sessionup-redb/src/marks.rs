@@ -9,14 +9,13 @@
 //! its lower half: the lower half of XXH3-64 of the name and the upper half in big-endian. One that
 //! does not pass is taken for absent: a time that no clock showed would end sessions.
 
-use std::sync::{Mutex, PoisonError};
-
 use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 use sessionup_core::Timestamp;
 use sessionup_core::store::{Marks, Stretch};
 use twox_hash::XxHash3_64;
 
 use crate::schema::Schema;
+use crate::sync::{Mutex, PoisonError};
 
 const SETTLED: &str = "settled";
 const APART_SINCE: &str = "apart_since";

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sessionup_core::{SessionId, StoreError, Timestamp};
 use shuttle::future::block_on;
@@ -143,19 +144,21 @@ fn use_that_was_read_before_its_session_ended_leaves_nothing() {
         let hour = std::time::Duration::from_secs(3_600);
         let touches = Arc::new(Touches::new(hour, 9));
         let (id, at) = (SessionId::from_bytes([1; 16]), Timestamp::from_millis(5));
+        // Raised and looked at where no schedule changes.
+        let ended = Arc::new(AtomicBool::new(false));
         let using = {
-            let touches = Arc::clone(&touches);
+            let (touches, ended) = (Arc::clone(&touches), Arc::clone(&ended));
             spawn(move || {
                 let before = touches.before(id);
-                touches.put(id, at, before)
+                let was_ended = ended.load(Ordering::SeqCst);
+                (was_ended, touches.put(id, at, before))
             })
         };
         touches.fence(&[id]);
-        // What is known here decides; then the session ends.
-        let was_known = touches.of(id).is_some();
         touches.forget(&[], [id]);
+        ended.store(true, Ordering::SeqCst);
         touches.lift();
-        let put = using.join().unwrap();
-        assert_eq!(was_known, touches.of(id).is_none() && put != Put::Refused);
+        let (was_ended, put) = using.join().unwrap();
+        assert_eq!(touches.of(id).is_some(), was_ended && put != Put::Refused);
     });
 }

@@ -118,9 +118,9 @@ fn use_ends_with_its_session<S: Store + Clone>(store: S) {
     let using = {
         let (store, answered) = (store.clone(), answered.clone());
         spawn(async move {
-            let used = touch(&store, id(1), 500).await.unwrap();
+            let used = store.update(id(1), Change::touch(at(500)), at(500)).await;
             answered.raise();
-            used
+            used.unwrap().map(|record| record.session.user_key.clone())
         })
     };
     let others: Vec<_> = (1..=3)
@@ -148,19 +148,16 @@ fn use_ends_with_its_session<S: Store + Clone>(store: S) {
         let record = block_on(store.fetch(id(number), at(0))).unwrap().unwrap();
         record.session.last_seen_at
     };
-    let first = seen(1);
-    if was_answered {
-        note("use came before");
-        assert!(used);
-    }
-    match used {
-        true if !was_answered => note("use came meanwhile"),
-        true => assert_eq!(first, at(0)),
-        false => {
-            note("use came between");
-            assert_eq!(first, at(0));
-        }
-    }
+    let is_of_the_later = used == Some(user("bob"));
+    assert_eq!(seen(1), if is_of_the_later { at(500) } else { at(0) });
+    note(if was_answered {
+        assert_eq!(used, Some(user("ann")));
+        "use came before"
+    } else if used.is_some() {
+        "use came meanwhile"
+    } else {
+        "use came between"
+    });
     assert_eq!(seen(2), at(300));
 }
 

@@ -95,6 +95,9 @@ impl Operation for Update {
     type Answer = Option<Arc<Record>>;
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt> {
+        // What is answered names the latest use: one that is answered meanwhile would be missing in
+        // it, and this change in the answer to that.
+        tables.touches.fence(&[self.id]);
         let Some(mut stored) = tables.load(self.id)? else {
             return Ok(None);
         };

@@ -1,5 +1,7 @@
 //! The tables within a write transaction, always changed together.
 
+use std::collections::HashSet;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 use sessionup_core::store::StoreError;
 use sessionup_core::{Record, SessionId, Timestamp, UserKey};
@@ -16,6 +18,8 @@ pub(crate) struct Tables<'t> {
     by_expiry: Table<'t, (i64, IdKey), ()>,
     pub(crate) touches: &'t Touches,
     pub(crate) effects: &'t mut Effects,
+    /// The sessions that begin with this transaction.
+    begun: HashSet<SessionId>,
 }
 
 /// What lies under an id.
@@ -37,6 +41,7 @@ impl<'t> Tables<'t> {
             by_expiry: transaction.open_table(schema.by_expiry())?,
             touches,
             effects,
+            begun: HashSet::new(),
         })
     }
 
@@ -47,7 +52,10 @@ impl<'t> Tables<'t> {
     /// Returns what lies under an id, uses that are not yet written included.
     pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
         let mut found = self.read(id)?;
-        if let Some(Found::Whole(stored)) = &mut found {
+        // A use of a session that begins here can only be one of an earlier one of its id.
+        if let Some(Found::Whole(stored)) = &mut found
+            && !self.begun.contains(&id)
+        {
             touches::lay_over(&mut stored.record, self.touches.of(id));
         }
         Ok(found)
@@ -139,6 +147,7 @@ impl<'t> Tables<'t> {
         self.by_user
             .insert((session.user_key.as_str().as_bytes(), id), ())?;
         self.by_expiry.insert((filed, id), ())?;
+        self.begun.insert(session.id);
         self.note(session.id, Fate::Created);
         Ok(())
     }

@@ -26,6 +26,8 @@ pub struct Histories {
 
 /// How many histories are recorded of one store. Opening it starts threads.
 const HISTORIES: u64 = 16;
+/// As many of one whose disk fails: each time, it waits longer before it opens its database again.
+const FAILING_HISTORIES: u64 = 2;
 /// Through how many states an explanation is looked for.
 const STATES: usize = 2_000_000;
 
@@ -122,7 +124,11 @@ impl Part for Histories {
     fn run(&self, rng: &mut Rng, tally: &mut Tally) -> Result<(), Violation> {
         let opened = (self.open)(rng)?;
         let time = AtomicI64::new(BEGIN.as_millis());
-        for number in 1..=HISTORIES {
+        let histories = match opened.disk {
+            Some(_) => FAILING_HISTORIES,
+            None => HISTORIES,
+        };
+        for number in 1..=histories {
             // Who expired in an earlier history is pruned, so that none of it is counted in this one.
             record::forget(&opened, time.fetch_add(1_000, Ordering::SeqCst) + 1_000)?;
             let scene = Scene::draw(number, opened.disk.is_none(), rng);

@@ -36,6 +36,7 @@ impl Bytes {
     }
 
     /// Lets none fail. Says whether the one that was to fail is still to come.
+    #[must_use]
     pub fn heal(&self) -> bool {
         self.0.fails_in.swap(0, Ordering::SeqCst) > 0
     }
@@ -45,7 +46,7 @@ impl Bytes {
         let left = self
             .0
             .fails_in
-            .try_update(Ordering::SeqCst, Ordering::SeqCst, less);
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
         match left {
             Ok(1) => Err(io::Error::other("the disk fails once")),
             Ok(_) | Err(_) => Ok(()),

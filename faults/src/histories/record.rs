@@ -163,6 +163,6 @@ fn patiently<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
         if outcome.is_some() || begun.elapsed() > PATIENCE {
             return outcome;
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::yield_now();
     }
 }

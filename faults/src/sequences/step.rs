@@ -41,12 +41,11 @@ pub(super) const PROFILE: Profile = Profile {
 pub(super) fn draw(rng: &mut Rng) -> Vec<Step> {
     let mut scripts = [(); BUCKETS].map(|()| Script::new(PROFILE));
     let mut steps: Vec<_> = (0..rng.usize(4..=24))
-        .map(|_| {
+        .flat_map(|_| {
             // Mostly the first, so that something comes together there.
             let bucket = usize::from(rng.u8(..5) == 0);
             step(bucket, scripts.get_mut(bucket), rng)
         })
-        .flatten()
         .collect();
     let looks = scripts.iter().enumerate();
     steps.extend(looks.map(|(bucket, script)| Step::Look(bucket, script.now())));

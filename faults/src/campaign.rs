@@ -11,6 +11,16 @@ use std::time::{Duration, Instant};
 /// Where all randomness of a run comes from.
 pub type Rng = fastrand::Rng;
 
+/// Draws one of a few.
+///
+/// # Panics
+///
+/// Of none.
+#[expect(clippy::indexing_slicing, reason = "below the length")]
+pub fn one_of<T: Copy, const N: usize>(rng: &mut Rng, all: [T; N]) -> T {
+    all[rng.usize(..N)]
+}
+
 /// One part of the programme: something that is broken in each run, and what must hold nevertheless.
 pub trait Part: Sync {
     /// Its name on the command line.
@@ -181,11 +191,16 @@ pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duratio
             let (done, state) = (done.clone(), &state);
             let clock = std::sync::Arc::new(Clock::default());
             watched.push(std::sync::Arc::clone(&clock));
-            scope.spawn(move || {
+            let work = move || {
                 state.work(&clock);
                 // The other end waits for all.
                 let _ = done.send(());
-            });
+            };
+            let thread = std::thread::Builder::new().name(THREAD.to_owned());
+            if thread.spawn_scoped(scope, work).is_err() {
+                // There are none to be had: those that there are do the work.
+                break;
+            }
         }
         drop(done);
         loop {
@@ -206,6 +221,22 @@ pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duratio
         took: state.begun.elapsed(),
         failure: lock(&state.failure).clone(),
     }
+}
+
+/// The name of the threads in which runs are.
+const THREAD: &str = "faults-run";
+
+/// Lets panics of runs, and of the stores in them, pass without a word: what a run makes of them is
+/// told at its end. All others are told as before.
+pub fn hush() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default();
+        if name != THREAD && !name.starts_with("sessionup-") {
+            before(panic);
+        }
+    }));
 }
 
 /// A thread that hangs cannot be ended, so the program is.

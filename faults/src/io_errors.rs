@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
             }
             self.mind_the_fault(tally)?;
         }
-        self.heal();
+        let _ = self.heal();
         self.lives(tally)?;
         self.look()?;
         self.close();
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
                     tally.count("failed openings");
                     ensure(self.note_hit(), || format!("opening failed: {error:?}"))?;
                     // To try again is all that can be done.
-                    self.heal();
+                    let _ = self.heal();
                 }
             }
         }
@@ -344,10 +344,9 @@ impl<'a> Run<'a> {
     fn lives(&mut self, tally: &mut Tally) -> Result<(), Violation> {
         let before = self.disk.opens();
         let now = self.scenario.script.now();
-        let mut fresh = 1_000..;
         let mut number = 1_000;
-        while let Some(next) = fresh.next() {
-            number = next;
+        loop {
+            number += 1;
             let expires = now.saturating_add(std::time::Duration::from_secs(3_600));
             let session = Session::new(id(number), user(0), now, expires);
             let login = Op::Create {
@@ -356,12 +355,12 @@ impl<'a> Run<'a> {
                 limit: None,
                 now,
             };
-            let there = self
+            let is_taken = self
                 .ledger
                 .worlds()
                 .iter()
                 .any(|world| world.get(id(number)).is_some());
-            if there {
+            if is_taken {
                 continue;
             }
             if self.try_one(login, tally)? {

@@ -94,9 +94,7 @@ fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 fn main() -> ExitCode {
     // What panics within a run is reported as what did not hold, with how to repeat it.
-    if std::env::var_os("LOUD").is_none() {
-        std::panic::set_hook(Box::new(|_| {}));
-    }
+    campaign::hush();
     let parts = parts::all();
     let passed = match Arguments::parse().command {
         Command::List => {

@@ -126,7 +126,7 @@ impl Life {
         for step in steps {
             match step {
                 Step::Reopen => {
-                    close(store);
+                    close(&store);
                     store = open()?;
                 }
                 Step::Together(asked) => {
@@ -143,7 +143,7 @@ impl Life {
             }
         }
         if ends_well {
-            close(store);
+            close(&store);
         }
         let trace = disk.recorded();
         let left = disk.image();
@@ -174,7 +174,7 @@ impl Life {
     }
 }
 
-fn close(store: RedbStore) {
+fn close(store: &RedbStore) {
     block_on(store.close());
 }
 
@@ -239,7 +239,7 @@ impl<'a> Crashes<'a> {
                 worlds.len()
             )
         })?;
-        if self.seen % 4 == 0 {
+        if self.seen.is_multiple_of(4) {
             commits(&database)?;
             tally.count("commits after");
         }
@@ -348,7 +348,62 @@ fn serves(disk: &Disk, found: &Model, now: Timestamp) -> Result<(), Violation> {
             ledger.answered(&op, &answer)?;
         }
     }
-    close(store);
+    close(&store);
     let kept = life::read(&disk.image())?.unwrap_or_default();
     ledger.kept(&kept, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::trace::Event;
+
+    /// A life whose answers come as soon as they are asked for.
+    fn hasty() -> (Life, Timestamp) {
+        let mut rng = Rng::with_seed(11);
+        let mut script = script(&mut rng);
+        let steps = life::steps(&mut script, 6, &mut rng);
+        let mut life = Life::record(&Beginning::default(), &steps, false, true).unwrap();
+        let events = std::mem::take(&mut life.trace.0);
+        life.trace.0 = events
+            .into_iter()
+            .flat_map(|event| match event {
+                Event::Begun(number) => vec![event, Event::Answered(number)],
+                Event::Answered(_) => vec![],
+                event => vec![event],
+            })
+            .collect();
+        (life, script.now())
+    }
+
+    #[test]
+    fn answer_before_the_sync_is_found() {
+        let (life, now) = hasty();
+        let mut crashes = Crashes::new(&life, now);
+        let mut rng = Rng::with_seed(0);
+        let found = crashes.moments().iter().any(|moment| {
+            let recipe = moment.random(&mut rng);
+            crashes
+                .look_at(moment, &recipe, &mut Tally::default())
+                .is_err()
+        });
+        assert!(found);
+        assert!(crate::sync_order::look_at(&life, &mut Tally::default()).is_err());
+    }
+
+    #[test]
+    fn what_was_not_begun_cannot_be_there() {
+        let mut rng = Rng::with_seed(12);
+        let mut script = script(&mut rng);
+        let steps = life::steps(&mut script, 6, &mut rng);
+        let mut life = Life::record(&Beginning::default(), &steps, false, true).unwrap();
+        life.trace
+            .0
+            .retain(|event| !matches!(event, Event::Begun(_) | Event::Answered(_)));
+        let mut crashes = Crashes::new(&life, script.now());
+        let end = crashes.moments().pop().unwrap();
+        let recipe = end.random(&mut rng);
+        let found = crashes.look_at(&end, &recipe, &mut Tally::default());
+        assert!(found.unwrap_err().0.contains("kept is"));
+    }
 }

@@ -58,7 +58,7 @@ fn has_use(step: &Step) -> bool {
     }
 }
 
-fn look_at(life: &Life, tally: &mut Tally) -> Result<(), Violation> {
+pub(crate) fn look_at(life: &Life, tally: &mut Tally) -> Result<(), Violation> {
     let changes = changes(life);
     let mut disk = Disk::default();
     let mut begun = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::campaign::Rng;
+use crate::campaign::{Rng, one_of};
 use crate::disk::image::{Image, PAGE};
 
 /// Something that happened to a file while nobody had it open.
@@ -40,19 +40,19 @@ impl Damage {
         match rng.u8(..16) {
             0..=3 => Self::Flipped(vec![rng.u64(..HEADER * 8)]),
             4..=6 => {
-                let count = [1, 1, 2, 8][rng.usize(..4)];
+                let count = one_of(rng, [1, 1, 2, 8]);
                 let bits = (0..count).map(|_| (page(rng) * PAGE + rng.usize(..PAGE)) as u64 * 8);
                 let bits: Vec<_> = bits.collect();
                 Self::Flipped(bits.into_iter().map(|bit| bit + rng.u64(..8)).collect())
             }
             7 => Self::Swapped(page(rng), page(rng)),
             8 => Self::Doubled(page(rng), page(rng)),
-            9 => Self::Zeroed(page(rng), [1, 1, 2, 16][rng.usize(..4)]),
+            9 => Self::Zeroed(page(rng), one_of(rng, [1, 1, 2, 16])),
             10 => Self::Garbled(page(rng), rng.u64(..)),
             11..=12 if older > 0 => Self::Stale(page(rng), rng.usize(..older)),
             13 => Self::Cut((rng.usize(..=pages) * PAGE) as u64),
             14 => Self::Cut(rng.u64(..=image.len())),
-            _ => Self::Longer([1, 512, PAGE, 9 * PAGE + 7][rng.usize(..4)], rng.u64(..)),
+            _ => Self::Longer(one_of(rng, [1, 512, PAGE, 9 * PAGE + 7]), rng.u64(..)),
         }
     }
 
@@ -120,11 +120,8 @@ mod tests {
 
     #[test]
     fn damage_is_where_it_is_said_to_be() {
-        let image = Image::of(
-            &(0..4 * PAGE)
-                .map(|at| (at / PAGE) as u8 + 1)
-                .collect::<Vec<_>>(),
-        );
+        let pages = [1, 2, 3, 4].map(|byte| [byte; PAGE]);
+        let image = Image::of(&pages.concat());
         let first = |damage: &Damage| {
             let damaged = damage.done_to(&image, &[Image::of(&[9; 4 * PAGE])]);
             let pages: Vec<_> = (0..damaged.pages())

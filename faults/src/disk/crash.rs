@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::image::Image;
 use super::trace::{Effect, Event, Trace};
-use crate::campaign::Rng;
+use crate::campaign::{Rng, one_of};
 
 /// A moment of a trace, with all that a crash may leave of it.
 #[derive(Clone, Debug)]
@@ -126,8 +126,8 @@ impl Moment {
 
     /// Draws one of all things that a crash may leave.
     pub fn random(&self, rng: &mut Rng) -> Recipe {
-        let kept = [32, 128, 224][rng.usize(..3)];
-        let torn = [0, 16, 128][rng.usize(..3)];
+        let kept = one_of(rng, [32, 128, 224]);
+        let torn = one_of(rng, [0, 16, 128]);
         let pending = self.pending.iter();
         Recipe(
             pending
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn bytes_of_the_header_that_do_not_change_stay() {
-        let old: Vec<u8> = (0..320).map(|byte| (byte % 251) as u8).collect();
+        let old: Vec<u8> = (0..=249).cycle().take(320).collect();
         let mut new = old.clone();
         new[9] = 99;
         new[100..120].fill(0);

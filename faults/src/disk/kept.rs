@@ -214,3 +214,101 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::Rng;
+    use crate::disk::Disk;
+    use crate::disk::life::{self, Step};
+    use crate::disk::together::carry_out;
+    use crate::ledger::Ledger;
+    use crate::script::{Profile, Script};
+
+    /// The disk of a store that was closed, and what it held.
+    fn closed(seed: u64) -> (Disk, Model) {
+        let mut rng = Rng::with_seed(seed);
+        let mut script = Script::new(Profile {
+            ids: 20,
+            users: 4,
+            expires: true,
+            reads: false,
+            creates: 7,
+        });
+        let disk = Disk::with(life::empty().unwrap());
+        let store = life::open(&disk, false).unwrap();
+        let mut ledger = Ledger::default();
+        for step in life::steps(&mut script, 12, &mut rng) {
+            let Step::Together(ops) = step else { continue };
+            for (op, outcome) in ops.iter().zip(carry_out(&store, &ops, &disk, 0)) {
+                ledger.answered(op, &outcome.unwrap()).unwrap();
+            }
+        }
+        futures_executor::block_on(store.close());
+        (disk, ledger.worlds()[0].clone())
+    }
+
+    #[test]
+    fn reads_what_a_store_wrote() {
+        for seed in 0..20 {
+            let (disk, model) = closed(seed);
+            let found = life::read(&disk.image()).unwrap().unwrap();
+            assert_eq!(found, model, "seed {seed}");
+        }
+        assert_eq!(life::read(&life::empty().unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn finds_what_is_not_whole() {
+        type Change = fn(&redb::WriteTransaction, [u8; 16], &Record) -> Result<(), redb::Error>;
+        fn key(record: &Record) -> &[u8] {
+            record.session.user_key.as_str().as_bytes()
+        }
+        let changes: [(&str, Change); 6] = [
+            ("not listed", |transaction, id, record| {
+                transaction
+                    .open_table(BY_USER)?
+                    .remove((key(record), &id))?;
+                Ok(())
+            }),
+            ("listed twice", |transaction, id, _| {
+                transaction
+                    .open_table(BY_USER)?
+                    .insert(("zoe".as_bytes(), &id), ())?;
+                Ok(())
+            }),
+            ("filed twice", |transaction, id, _| {
+                transaction.open_table(BY_EXPIRY)?.insert((3, &id), ())?;
+                Ok(())
+            }),
+            ("listed and not there", |transaction, _, record| {
+                transaction
+                    .open_table(BY_USER)?
+                    .insert((key(record), &[7; 16]), ())?;
+                Ok(())
+            }),
+            ("altered", |transaction, id, _| {
+                let mut sessions = transaction.open_table(SESSIONS)?;
+                let mut bytes = sessions.get(&id)?.unwrap().value().to_vec();
+                bytes[20] ^= 1;
+                sessions.insert(&id, bytes.as_slice())?;
+                Ok(())
+            }),
+            ("under another id", |transaction, id, _| {
+                let mut sessions = transaction.open_table(SESSIONS)?;
+                let bytes = sessions.remove(&id)?.unwrap().value().to_vec();
+                sessions.insert(&[9; 16], bytes.as_slice())?;
+                Ok(())
+            }),
+        ];
+        for (name, change) in changes {
+            let (disk, model) = closed(3);
+            let record = model.records().next().unwrap();
+            let database = disk.database().unwrap();
+            let transaction = database.begin_write().unwrap();
+            change(&transaction, *record.session.id.as_bytes(), record).unwrap();
+            transaction.commit().unwrap();
+            assert!(kept(&database).is_err(), "{name}");
+        }
+    }
+}

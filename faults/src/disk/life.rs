@@ -10,7 +10,7 @@ use super::Disk;
 use super::image::Image;
 use super::kept::kept;
 use super::together::is_one_step;
-use crate::campaign::{Rng, Violation};
+use crate::campaign::{Rng, Violation, one_of};
 use crate::model::{Model, Op};
 use crate::script::Script;
 
@@ -55,7 +55,7 @@ pub fn steps(script: &mut Script, count: usize, rng: &mut Rng) -> Vec<Step> {
             steps.push(Step::Reopen);
             continue;
         }
-        let at_most = [1, 1, 2, 3, 6][rng.usize(..5)];
+        let at_most = one_of(rng, [1, 1, 2, 3, 6]);
         let mut ops = Vec::new();
         while ops.len() < at_most {
             let op = script.next(rng);

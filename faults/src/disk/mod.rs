@@ -68,6 +68,7 @@ impl Disk {
     }
 
     /// Fails no more; says whether it would have failed again.
+    #[must_use]
     pub fn heal(&self) -> bool {
         let fault = self.state().fault.take();
         fault.is_some_and(|fault| fault.is_lasting)
@@ -242,5 +243,55 @@ impl StorageBackend for OnDisk {
             }
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fault::What;
+
+    fn file(disk: &Disk) -> OnDisk {
+        OnDisk(disk.clone())
+    }
+
+    #[test]
+    fn short_write_writes_a_part_and_others_nothing() {
+        for (what, expected) in [(What::ShortWrite, [7, 7, 0, 0]), (What::Write, [0; 4])] {
+            let disk = Disk::with(Image::of(&[0; 4]));
+            disk.order(Fault::new(what, 0, false));
+            file(&disk).write(0, &[7; 6]).unwrap_err();
+            let mut bytes = [0; 4];
+            disk.image().read(0, &mut bytes).unwrap();
+            assert_eq!(bytes, expected, "{what:?}");
+            assert_eq!(disk.errors(), 1);
+            file(&disk).write(0, &[7; 6]).unwrap();
+        }
+    }
+
+    #[test]
+    fn trace_has_what_was_done_and_no_sync_that_failed() {
+        let disk = Disk::default();
+        disk.record();
+        disk.order(Fault::new(What::Sync, 1, false));
+        let file = file(&disk);
+        file.set_len(9).unwrap();
+        file.write(3, &[1]).unwrap();
+        file.sync_data().unwrap();
+        file.sync_data().unwrap_err();
+        let events = disk.recorded().0;
+        let expected = "[SetLen(9), Write(3, [1]), SyncBegun, Synced, SyncBegun]";
+        assert_eq!(format!("{events:?}"), expected);
+    }
+
+    #[test]
+    fn database_that_is_killed_writes_nothing() {
+        let disk = Disk::with(life::empty().unwrap());
+        let database = disk.database().unwrap();
+        let before = disk.image();
+        disk.kill(database);
+        assert!(disk.image() == before);
+        drop(disk.database().unwrap());
+        assert!(disk.image() != before, "one that is closed writes");
     }
 }

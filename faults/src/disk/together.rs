@@ -183,3 +183,60 @@ impl Wake for Gate {
         self.wait(|state| state == GateState::Open);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::life;
+    use crate::script::{BEGIN, hash, id, user};
+    use sessionup_core::{Record, Session};
+
+    fn login(number: u64) -> Op {
+        let expires = BEGIN.saturating_add(std::time::Duration::from_secs(60));
+        let session = Session::new(id(number), user(0), BEGIN, expires);
+        Op::Create {
+            record: Box::new(Record::new(session, hash(0))),
+            replaces: None,
+            limit: None,
+            now: BEGIN,
+        }
+    }
+
+    fn logout(number: u64) -> Op {
+        Op::Delete {
+            id: id(number),
+            owner: None,
+        }
+    }
+
+    #[test]
+    fn several_are_one_transaction_in_order_and_answered_after_it() {
+        for _ in 0..50 {
+            let disk = Disk::with(life::empty().unwrap());
+            let store = life::open(&disk, false).unwrap();
+            carry_out(&store, &[login(9)], &disk, 0);
+            disk.record();
+            let ops = [login(1), logout(1), logout(1), login(1)];
+            let answers: Vec<_> = carry_out(&store, &ops, &disk, 7)
+                .into_iter()
+                .map(Result::unwrap)
+                .collect();
+            let events = disk.recorded().0;
+
+            assert_eq!(
+                answers[1..3],
+                [Answer::Deleted(true), Answer::Deleted(false)]
+            );
+            let place = |wanted: fn(&Event) -> bool| {
+                let places = events.iter().enumerate().filter(|(_, event)| wanted(event));
+                places.map(|(place, _)| place).collect::<Vec<_>>()
+            };
+            let synced = place(|event| matches!(event, Event::Synced));
+            let answered = place(|event| matches!(event, Event::Answered(7..=10)));
+            let begun = place(|event| matches!(event, Event::Begun(7..=10)));
+            assert!(matches!(synced.len(), 2..=3), "{synced:?}");
+            assert_eq!([begun.len(), answered.len()], [4, 4]);
+            assert!(begun.last() < synced.first() && synced.last() < answered.first());
+        }
+    }
+}

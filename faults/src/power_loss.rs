@@ -391,6 +391,27 @@ mod tests {
         assert!(crate::sync_order::look_at(&life, &mut Tally::default()).is_err());
     }
 
+    /// Why a store makes the file beside its place.
+    #[test]
+    fn database_that_is_made_in_its_place_may_be_left_unopenable() {
+        let disk = Disk::default();
+        disk.record();
+        drop(disk.database().unwrap());
+        let mut rng = Rng::with_seed(0);
+        let opens = moments(&Image::default(), &disk.recorded())
+            .iter()
+            .flat_map(|moment| {
+                let recipes = moment.recipes(4, 0, &mut rng);
+                recipes
+                    .into_iter()
+                    .map(|recipe| moment.image(&recipe))
+                    .collect::<Vec<_>>()
+            })
+            .map(|image| life::read(&image).is_ok())
+            .collect::<Vec<_>>();
+        assert!(opens.contains(&true) && opens.contains(&false), "{opens:?}");
+    }
+
     #[test]
     fn what_was_not_begun_cannot_be_there() {
         let mut rng = Rng::with_seed(12);

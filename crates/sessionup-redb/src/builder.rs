@@ -11,6 +11,7 @@ use sessionup_core::{Clock, SystemClock};
 use crate::error::OpenError;
 use crate::file::DatabaseFile;
 use crate::marks::Entries;
+use crate::reserve::{FileReserve, Keeper, Reserve};
 use crate::schema::Schema;
 use crate::shared::{Claim, Opener, Shared, Source};
 use crate::store::RedbStore;
@@ -37,6 +38,8 @@ pub struct RedbStoreBuilder {
     bucket: String,
     lock_wait: Duration,
     cache_bytes: usize,
+    reserve_bytes: u64,
+    reserve: Option<Arc<dyn Reserve>>,
 }
 
 /// What the threads of a store need to know.
@@ -66,6 +69,8 @@ impl RedbStoreBuilder {
             bucket: "sessions".to_owned(),
             lock_wait: Duration::from_secs(5),
             cache_bytes: 256 * 1024 * 1024,
+            reserve_bytes: 1024 * 1024,
+            reserve: None,
         }
     }
 
@@ -120,6 +125,33 @@ impl RedbStoreBuilder {
         self
     }
 
+    /// Keeps so many bytes of the disk for revocations, or none if zero.
+    ///
+    /// To end a session takes room for a moment. When a commit finds none, this room is given to the
+    /// database, so that sessions can still be ended; what wants more room is
+    /// [`StoreError::Full`](sessionup_core::StoreError::Full) until it could be taken again. If it
+    /// cannot be taken when the store is opened, the store opens nevertheless.
+    ///
+    /// [`open`](RedbStoreBuilder::open) keeps it in a file beside the database that has its name and
+    /// `.reserve` after it; it holds nothing of worth, and goes where the database goes. For
+    /// [`open_with`](RedbStoreBuilder::open_with), see [`reserve`](RedbStoreBuilder::reserve); on a
+    /// database of the application's there is none. Defaults to 1 MiB.
+    #[must_use]
+    pub fn reserve_bytes(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = bytes;
+        self
+    }
+
+    /// Says where the room for revocations is kept, for [`open_with`](RedbStoreBuilder::open_with)
+    /// alone.
+    ///
+    /// Defaults to nowhere.
+    #[must_use]
+    pub fn reserve(mut self, reserve: impl Reserve) -> Self {
+        self.reserve = Some(Arc::new(reserve));
+        self
+    }
+
     /// Lets so many operations wait for the writer, and so many for the readers.
     ///
     /// One more is [`StoreError::Overloaded`](sessionup_core::StoreError::Overloaded) at once;
@@ -161,9 +193,11 @@ impl RedbStoreBuilder {
             lock_wait: self.lock_wait,
             cache_bytes: self.cache_bytes,
         };
-        let database = schema.prepared(|| file.open())?;
+        let database = file.open(|database| schema.prepare(database))?;
+        let reserve = Arc::new(FileReserve::beside(&file.path));
+        let keeper = Keeper::new(reserve, self.reserve_bytes);
         let opener: Opener = Box::new(move || file.reopen());
-        self.start(schema, Source::Owned(database, opener))
+        self.start(schema, Source::Owned(database, opener), keeper)
     }
 
     /// Opens a store in a database of the application's.
@@ -177,7 +211,7 @@ impl RedbStoreBuilder {
         let schema = self.checked()?;
         let claim = Claim::new(database, schema.bucket())?;
         schema.prepare(claim.database())?;
-        self.start(schema, Source::Borrowed(claim))
+        self.start(schema, Source::Borrowed(claim), Keeper::default())
     }
 
     /// Opens a store in a database of its own that a closure opens.
@@ -200,7 +234,13 @@ impl RedbStoreBuilder {
             })
         });
         let database = schema.prepared(&opener)?;
-        self.start(schema, Source::Owned(database, opener))
+        let reserve = self.reserve.as_ref().map(Arc::clone);
+        let keeper = reserve.map(|reserve| Keeper::new(reserve, self.reserve_bytes));
+        self.start(
+            schema,
+            Source::Owned(database, opener),
+            keeper.unwrap_or_default(),
+        )
     }
 
     /// Checks what can be checked before anything is opened.
@@ -212,11 +252,11 @@ impl RedbStoreBuilder {
         Schema::new(self.bucket.clone())
     }
 
-    fn start(self, schema: Schema, source: Source) -> Result<RedbStore, OpenError> {
+    fn start(self, schema: Schema, source: Source, keeper: Keeper) -> Result<RedbStore, OpenError> {
         let Self { settings, .. } = self;
         let kept = Entries::read(source.database(), &schema).map_err(OpenError::of_database)?;
         let touches = Touches::new(settings.touch_delay, Touches::CAPACITY);
-        let shared = Shared::new(schema, source, touches, settings.queue, kept);
+        let shared = Shared::new(schema, source, keeper, touches, settings.queue, kept);
         RedbStore::start(Arc::new(shared), &settings)
     }
 }

@@ -8,10 +8,15 @@ use sessionup_core::StoreError;
 use sessionup_core::store::Cause;
 
 use crate::error::{Failure, Halt, is_lasting};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{PoisonError, RwLock};
 
 #[derive(Debug)]
-pub(crate) struct Place(RwLock<State>);
+pub(crate) struct Place {
+    state: RwLock<State>,
+    /// The same for those who must not wait.
+    is_broken: AtomicBool,
+}
 
 #[derive(Debug)]
 enum State {
@@ -22,7 +27,10 @@ enum State {
 
 impl Place {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self(RwLock::new(State::Open(database)))
+        Self {
+            state: RwLock::new(State::Open(database)),
+            is_broken: AtomicBool::new(false),
+        }
     }
 
     /// Reads from the database, which stays open until this returns.
@@ -30,7 +38,7 @@ impl Place {
         &self,
         work: impl FnOnce(&Database) -> Result<T, Halt>,
     ) -> Result<T, ReadFailure> {
-        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let database = match &*state {
             State::Open(database) => database,
             State::Broken(cause) => {
@@ -40,16 +48,12 @@ impl Place {
             }
             State::Closed => return Err(ReadFailure::Once(StoreError::Closed)),
         };
-        work(database).map_err(|halt| match halt {
-            Halt::Refused(error) => ReadFailure::Once(error),
-            Halt::Broken(error) if is_lasting(&error) => ReadFailure::Lasting(Arc::new(error)),
-            Halt::Broken(error) => ReadFailure::Once(StoreError::unavailable(error)),
-        })
+        work(database).map_err(ReadFailure::from)
     }
 
     /// Returns the database for the writer, who alone may take it away.
     pub(crate) fn database(&self) -> Result<Arc<Database>, Failure> {
-        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Open(database) => Ok(Arc::clone(database)),
             State::Broken(cause) => Err(Failure::no_database(Arc::clone(cause))),
@@ -67,6 +71,10 @@ impl Place {
             Err(TransactionError::Storage(error)) => is_lasting(&error.into()),
             Ok(_) | Err(_) => false,
         }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -87,7 +95,9 @@ impl Place {
     }
 
     fn change(&self, state: State) {
-        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_broken = matches!(state, State::Broken(_));
+        let mut place = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_broken.store(is_broken, Ordering::Relaxed);
         let before = std::mem::replace(&mut *place, state);
         drop(place);
         // Closing a database writes; after a panic beneath it, that may panic too.
@@ -104,6 +114,16 @@ pub(crate) enum ReadFailure {
     Lasting(Cause),
     /// This read failed.
     Once(StoreError),
+}
+
+impl From<Halt> for ReadFailure {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Refused(error) => Self::Once(error),
+            Halt::Broken(error) if is_lasting(&error) => Self::Lasting(Arc::new(error)),
+            Halt::Broken(error) => Self::Once(StoreError::unavailable(error)),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

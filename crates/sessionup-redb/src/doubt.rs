@@ -25,8 +25,12 @@ impl Doubts {
         self.read().is_empty()
     }
 
-    pub(crate) fn all(&self) -> Vec<SessionId> {
-        self.read().iter().copied().collect()
+    pub(crate) fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    pub(crate) fn some(&self, at_most: usize) -> Vec<SessionId> {
+        self.read().iter().take(at_most).copied().collect()
     }
 
     /// Forgets sessions that are durably gone.

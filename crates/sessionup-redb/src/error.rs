@@ -8,6 +8,8 @@ use std::time::Duration;
 use sessionup_core::StoreError;
 use sessionup_core::store::Cause;
 
+use crate::reserve::is_fullness;
+
 /// Why a store did not open.
 ///
 /// The text names this layer only; the error beneath it is the
@@ -254,17 +256,28 @@ impl Failure {
         }
     }
 
+    /// There is no room on the disk for what must be kept free of it.
+    pub(crate) fn no_room() -> Self {
+        Self {
+            cause: Arc::new(io::Error::from(ErrorKind::StorageFull)),
+            is_unknown: false,
+            is_lasting: false,
+            is_panic: false,
+            is_full: true,
+        }
+    }
+
     /// What to tell the caller of an operation that took part.
     ///
     /// That the disk is full says that nothing came of it. What it would have made is ended again in
-    /// any case; what it would have ended may be gone.
+    /// any case; what it would have ended or rewritten may be so.
     pub(crate) fn told(&self, part: Part, wants_room: bool) -> StoreError {
         let source = Arc::clone(&self.cause);
         let Part {
             had_changed,
-            had_ended,
+            had_altered,
         } = part;
-        if wants_room && self.is_full && !(self.is_unknown && had_ended) {
+        if wants_room && self.is_full && !(self.is_unknown && had_altered) {
             StoreError::Full {
                 source: Some(source),
             }
@@ -280,7 +293,8 @@ impl Failure {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
     pub(crate) had_changed: bool,
-    pub(crate) had_ended: bool,
+    /// Whether it ended or rewrote a session.
+    pub(crate) had_altered: bool,
 }
 
 /// A panic ended the opening of a database.
@@ -308,11 +322,8 @@ pub(crate) fn is_lasting(error: &redb::Error) -> bool {
 }
 
 fn is_full(error: &redb::Error) -> bool {
-    use ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match error {
-        redb::Error::Io(error) => {
-            matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-        }
+        redb::Error::Io(error) => is_fullness(error.kind()),
         _ => false,
     }
 }
@@ -328,9 +339,9 @@ mod tests {
             let error = redb::StorageError::Io(kind.into());
             Failure::in_commit(redb::CommitError::Storage(error))
         };
-        let part = |had_changed, had_ended| Part {
+        let part = |had_changed, had_altered| Part {
             had_changed,
-            had_ended,
+            had_altered,
         };
         let cases = [
             (
@@ -342,6 +353,13 @@ mod tests {
             ),
             (
                 "login over a session",
+                ErrorKind::StorageFull,
+                part(true, true),
+                true,
+                "unknown",
+            ),
+            (
+                "renewal",
                 ErrorKind::StorageFull,
                 part(true, true),
                 true,

@@ -12,6 +12,7 @@ use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
 
 use crate::error::{OpenError, Panicked};
+use crate::overlay::{Access, Overlay};
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
@@ -23,14 +24,19 @@ pub(crate) struct DatabaseFile {
 
 impl DatabaseFile {
     /// Opens the file, and makes it if it is not there. Waits while another process has it.
-    pub(crate) fn open(&self) -> Result<Database, OpenError> {
+    ///
+    /// `prepare` makes the database ready. Until it has, the file is as it was.
+    pub(crate) fn open(
+        &self,
+        prepare: impl Fn(&Database) -> Result<(), OpenError>,
+    ) -> Result<Database, OpenError> {
         if !self.is_there()? {
             self.create()?;
         }
         let begun = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(database) = self.try_open()? {
+            if let Some(database) = self.try_open(&prepare)? {
                 return Ok(database);
             }
             let waited = begun.elapsed();
@@ -58,7 +64,8 @@ impl DatabaseFile {
                 });
             }
         }
-        self.try_open()?.ok_or_else(|| self.in_use())
+        let database = self.try_open(&|_| Ok(()))?;
+        database.ok_or_else(|| self.in_use())
     }
 
     fn in_use(&self) -> OpenError {
@@ -84,8 +91,28 @@ impl DatabaseFile {
         }
     }
 
+    /// Opens the file to be read, with whatever it needs of repair done in memory alone.
+    pub(crate) fn open_unchanged(&self) -> Result<Database, OpenError> {
+        let failed = |error| OpenError::of_path(self.path.clone(), error);
+        if !self.is_there()? {
+            return Err(self.not_a_database());
+        }
+        let file = File::open(&self.path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() == 0 {
+            return Err(self.not_a_database());
+        }
+        match self.open_in(file, Access::WithReaders)? {
+            Ok(opened) => Ok(opened.database),
+            Err(error) if is_in_use(&error) => Err(self.in_use()),
+            Err(error) => Err(self.meaning(error)),
+        }
+    }
+
     /// `None` while the file is open elsewhere.
-    fn try_open(&self) -> Result<Option<Database>, OpenError> {
+    fn try_open(
+        &self,
+        prepare: &impl Fn(&Database) -> Result<(), OpenError>,
+    ) -> Result<Option<Database>, OpenError> {
         let failed = |error| OpenError::of_path(self.path.clone(), error);
         let file = OpenOptions::new()
             .read(true)
@@ -95,26 +122,35 @@ impl DatabaseFile {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(self.not_a_database());
         }
-        match self.open_in(file)? {
-            Ok(database) => Ok(Some(database)),
-            Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
-                Ok(None)
+        let opened = match self.open_in(file, Access::Alone)? {
+            Ok(opened) => opened,
+            Err(error) if is_in_use(&error) => return Ok(None),
+            Err(error) => return Err(self.meaning(error)),
+        };
+        let prepared = unless_it_panics(|| prepare(&opened.database)).flatten();
+        match prepared.and_then(|()| opened.changes.let_through().map_err(failed)) {
+            Ok(()) => Ok(Some(opened.database)),
+            Err(error) => {
+                // What it wants to write at its end is written nowhere.
+                drop(unless_it_panics(|| drop(opened)));
+                Err(error)
             }
-            Err(error) => Err(self.meaning(error)),
         }
     }
 
-    /// Hands a file to redb, which checks under its lock that the file is empty or its own before
-    /// it writes.
-    fn open_in(&self, file: File) -> Result<Result<Database, DatabaseError>, OpenError> {
-        let open = || {
-            Database::builder()
+    /// Hands a file to redb, which checks under its lock that the file is empty or its own. What
+    /// redb writes is held back.
+    fn open_in(
+        &self,
+        file: File,
+        access: Access,
+    ) -> Result<Result<Opened, DatabaseError>, OpenError> {
+        unless_it_panics(|| {
+            let changes = Overlay::new(FileBackend::new(file)?, access)?;
+            let database = Database::builder()
                 .set_cache_size(self.cache_bytes)
-                .create_with_backend(FileBackend::new(file)?)
-        };
-        // redb trusts a file that was closed cleanly, and panics on some kinds of damage.
-        std::panic::catch_unwind(AssertUnwindSafe(open)).map_err(|_| OpenError::Damaged {
-            source: Arc::new(Panicked),
+                .create_with_backend(changes.clone())?;
+            Ok(Opened { database, changes })
         })
     }
 
@@ -135,8 +171,11 @@ impl DatabaseFile {
         let failed = |error| OpenError::of_path(self.path.clone(), error);
         let beside = Beside(self.name_beside());
         let file = new_file(&beside.0).map_err(failed)?;
-        let made = self.open_in(file)?.map_err(|error| self.meaning(error))?;
-        made.close().map_err(|error| self.meaning(error))?;
+        let made = self.open_in(file, Access::Alone)?;
+        let made = made.map_err(|error| self.meaning(error))?;
+        made.changes.let_through().map_err(failed)?;
+        let closed = made.database.close();
+        closed.map_err(|error| self.meaning(error))?;
 
         let placed = match fs::hard_link(&beside.0, &self.path) {
             Ok(()) => Ok(()),
@@ -161,6 +200,26 @@ impl DatabaseFile {
     }
 }
 
+/// An open database whose changes are held back.
+struct Opened {
+    database: Database,
+    changes: Overlay<FileBackend>,
+}
+
+fn is_in_use(error: &DatabaseError) -> bool {
+    matches!(
+        error,
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch
+    )
+}
+
+/// redb trusts a file that was closed cleanly, and panics on some kinds of damage.
+pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Result<T, OpenError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| OpenError::Damaged {
+        source: Arc::new(Panicked),
+    })
+}
+
 /// A file that is removed in any case.
 struct Beside(PathBuf);
 
@@ -171,7 +230,8 @@ impl Drop for Beside {
     }
 }
 
-fn new_file(path: &Path) -> std::io::Result<File> {
+/// Makes a file that nobody else can read.
+pub(crate) fn new_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -181,7 +241,7 @@ fn new_file(path: &Path) -> std::io::Result<File> {
 
 /// Makes the file's name durable, not only its content.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
     if sessionup_core::is_seeded!(DirectoryNotSynced) {
         return Ok(());
     }
@@ -193,7 +253,7 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -26,10 +26,13 @@ mod database;
 mod doubt;
 mod error;
 mod file;
+mod health;
 mod marks;
+mod overlay;
 mod queue;
 mod reader;
 mod record;
+mod reserve;
 #[cfg(test)]
 #[cfg(sessionup_schedules)]
 mod schedules;
@@ -40,8 +43,12 @@ mod shared;
 mod store;
 mod sync;
 mod touches;
+mod verify;
 mod writer;
 
 pub use builder::RedbStoreBuilder;
 pub use error::OpenError;
+pub use health::{Counts, Health, Reason, Status};
+pub use reserve::Reserve;
 pub use store::RedbStore;
+pub use verify::{Finding, Report, verify_database, verify_file};

@@ -15,6 +15,7 @@ use crate::record::Stored;
 use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::touches::{self, Before, Put};
+use crate::verify::{Report, Snapshot};
 use crate::writer::tables::report_damage;
 
 /// A read with its way back to the caller.
@@ -92,6 +93,19 @@ pub(crate) fn touch(
         touches::lay_over(&mut record, Some(at));
     }
     Ok(Touched::Answer(Some(Arc::new(record))))
+}
+
+/// Checks all of the bucket.
+pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, StoreError> {
+    // Nobody is to wait for the end of this who wants to open the database anew.
+    let snapshot = shared
+        .place
+        .read(|database| Snapshot::of(database, &shared.schema).map_err(Halt::Broken));
+    let snapshot = answer(shared, snapshot)?;
+    let mut report = Report::default();
+    let checked = snapshot.check(now, &mut report).map_err(Halt::Broken);
+    answer(shared, checked.map_err(ReadFailure::from))?;
+    Ok(report)
 }
 
 /// Finds a record, live or not. A use that is forgotten since `before` is in what is read.

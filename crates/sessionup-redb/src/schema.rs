@@ -118,7 +118,7 @@ impl Schema {
     }
 
     /// Checks the bucket's tables, which must be there.
-    pub(crate) fn check(&self, database: &Database) -> Result<(), OpenError> {
+    pub(crate) fn check(&self, database: &impl ReadableDatabase) -> Result<(), OpenError> {
         if self.is_present(database)? {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Schema {
         Ok(())
     }
 
-    fn is_present(&self, database: &Database) -> Result<bool, OpenError> {
+    fn is_present(&self, database: &impl ReadableDatabase) -> Result<bool, OpenError> {
         let transaction = database.begin_read().map_err(OpenError::of_database)?;
         let Some(format) = self.format(&transaction)? else {
             return Ok(false);

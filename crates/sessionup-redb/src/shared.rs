@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 use redb::Database;
+use sessionup_core::SessionId;
 use sessionup_core::store::{Cause, Epochs, Watermark};
 
 use crate::database::Place;
 use crate::doubt::Doubts;
 use crate::error::OpenError;
+use crate::health::{Board, Health};
 use crate::marks::{Entries, Kept};
 use crate::queue::Queue;
 use crate::reader::Read;
+use crate::reserve::Keeper;
 use crate::schema::Schema;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::touches::Touches;
@@ -37,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) watermark: Watermark,
     /// What the disk has of the watermark.
     pub(crate) kept: Kept,
+    pub(crate) board: Board,
+    /// For the writer, who alone opens and closes the database.
+    reserve: Mutex<Keeper>,
     pub(crate) ended: Latch,
     claim: Mutex<Option<Claim>>,
     suspicion: Mutex<Option<Cause>>,
@@ -46,6 +52,7 @@ impl Shared {
     pub(crate) fn new(
         schema: Schema,
         source: Source,
+        keeper: Keeper,
         touches: Touches,
         queue: NonZeroUsize,
         kept: Entries,
@@ -54,6 +61,8 @@ impl Shared {
             Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
             Source::Borrowed(claim) => (Arc::clone(&claim.database), None, Some(claim)),
         };
+        let board = Board::default();
+        board.set_reserve(keeper.state());
         Self {
             schema,
             place: Place::new(place),
@@ -66,6 +75,8 @@ impl Shared {
             epochs: Arc::default(),
             watermark: Watermark::resuming(kept.marks()),
             kept: Kept::new(kept),
+            board,
+            reserve: Mutex::new(keeper),
             ended: Latch::default(),
             claim: Mutex::new(claim),
             suspicion: Mutex::new(None),
@@ -74,8 +85,33 @@ impl Shared {
 
     /// Refuses new work. What was taken on is still done.
     pub(crate) fn refuse_work(&self) {
+        self.board.set(|board| &board.is_closed, true);
         self.reads.close();
         self.writes.close();
+    }
+
+    /// Does something about the room that is kept for revocations, and shows what came of it.
+    pub(crate) fn with_reserve<T>(&self, work: impl FnOnce(&mut Keeper) -> T) -> T {
+        let mut reserve = lock(&self.reserve);
+        let done = work(&mut reserve);
+        self.board.set_reserve(reserve.state());
+        done
+    }
+
+    pub(crate) fn put_in_doubt(&self, ids: impl IntoIterator<Item = SessionId>) {
+        self.doubts.add(ids);
+        self.board.set_in_doubt(self.doubts.len());
+    }
+
+    /// Forgets sessions that are durably gone.
+    pub(crate) fn settle(&self, ids: &[SessionId]) {
+        self.doubts.settle(ids);
+        self.board.set_in_doubt(self.doubts.len());
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.board
+            .health(self.place.is_broken(), self.opener.is_some())
     }
 
     /// Tells the writer that the database failed a reader.

@@ -14,11 +14,13 @@ use sessionup_core::{
 
 use crate::builder::{RedbStoreBuilder, Settings};
 use crate::error::{OpenError, ReadStopped, WriterStopped};
+use crate::health::Health;
 use crate::queue::Room;
 use crate::reader::{self, Touched};
 use crate::shared::Shared;
 use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::sync::{Mutex, PoisonError};
+use crate::verify::Report;
 use crate::writer::Writer;
 use crate::writer::operation::{Operation, task};
 use crate::writer::operations::{Create, Delete, DeleteUser, Update};
@@ -130,6 +132,58 @@ impl RedbStore {
         cleanup.map_or_else(CleanupErrors::none, Cleanup::errors)
     }
 
+    /// Says how the store is. Waits for nothing, so it can be asked at any time.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use sessionup_redb::{RedbStore, Status};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("sessions.redb");
+    /// let store = RedbStore::open(path)?;
+    /// assert_eq!(store.health().status, Status::Ok);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// Checks the bucket completely: each record, each entry of an index. Nothing is changed.
+    ///
+    /// It looks at one moment of the bucket, from a thread of the store, and takes one of its
+    /// readers as long as it runs. What is deleted meanwhile keeps its room, so the file may grow.
+    /// With `now`, sessions whose time is over are counted. Uses that are not yet written are not
+    /// looked at, and neither are the pages of the file: for that, see
+    /// [`verify_file`](crate::verify_file).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: `Unavailable` if the database cannot be read, or is being opened anew.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed. A check that has begun is carried through.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("sessions.redb");
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// let store = sessionup_redb::RedbStore::open(path)?;
+    /// let report = store.verify(None).await?;
+    /// assert!(report.is_clean());
+    /// # Ok(())
+    /// # })
+    /// # .or_else(|error: Box<dyn std::error::Error>| Err(error))
+    /// ```
+    pub async fn verify(&self, now: Option<Timestamp>) -> Result<Report, StoreError> {
+        self.read(move |shared| reader::verify(shared, now)).await
+    }
+
     /// Closes the store: all of its handles answer [`StoreError::Closed`] from now on.
     ///
     /// Returns when everything that was taken on is done, uses of sessions are written, all threads
@@ -173,10 +227,14 @@ impl RedbStore {
     /// Has something written. A future that is never polled asks for nothing.
     async fn write<O: Operation>(&self, operation: O, room: Room) -> Result<O::Answer, StoreError> {
         let (task, answer) = task(operation);
-        self.shared.writes.push(task, room)?;
+        let answer = match self.shared.writes.push(task, room) {
+            Ok(()) => answer.await.unwrap_or_else(|oneshot::Canceled| {
+                Err(StoreError::outcome_unknown(WriterStopped))
+            }),
+            Err(error) => Err(error),
+        };
+        self.shared.board.count(&answer);
         answer
-            .await
-            .unwrap_or_else(|oneshot::Canceled| Err(StoreError::outcome_unknown(WriterStopped)))
     }
 
     /// Has something read.
@@ -191,10 +249,14 @@ impl RedbStore {
                 let _ = caller.send(work(shared));
             }
         };
-        self.shared.reads.push(Box::new(read), Room::Common)?;
+        let answer = match self.shared.reads.push(Box::new(read), Room::Common) {
+            Ok(()) => answer
+                .await
+                .unwrap_or_else(|oneshot::Canceled| Err(StoreError::unavailable(ReadStopped))),
+            Err(error) => Err(error),
+        };
+        self.shared.board.count(&answer);
         answer
-            .await
-            .unwrap_or_else(|oneshot::Canceled| Err(StoreError::unavailable(ReadStopped)))
     }
 }
 
@@ -286,7 +348,13 @@ impl Store for RedbStore {
             at_most,
             progress: Arc::clone(&self.shared.pruning),
         };
-        self.write(prune, Room::Common).await
+        let pruned = self.write(prune, Room::Common).await;
+        // The handle of the cleanup keeps nothing open.
+        if self.owner.is_none() {
+            let board = &self.shared.board;
+            board.set(|board| &board.cleanup_fails, pruned.is_err());
+        }
+        pruned
     }
 }
 

@@ -171,10 +171,18 @@ fn new_file_is_private_from_its_first_moment() {
         .unwrap();
 
     assert!(status.success());
-    let mode = fs::metadata(&path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
     let files: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
-    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in [&path, &reserve_of(&path)] {
+        let mode = fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file:?}");
+    }
+}
+
+fn reserve_of(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".reserve");
+    name.into()
 }
 
 const PATH: &str = "SESSIONUP_TEST_PATH";
@@ -296,7 +304,7 @@ fn many_at_once_make_one_file() {
         }
     });
     let files: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
-    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(files.len(), 2, "a database and its reserve: {files:?}");
 }
 
 fn database() -> (tempfile::TempDir, Arc<Database>) {

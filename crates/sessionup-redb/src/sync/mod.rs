@@ -9,7 +9,7 @@ mod schedules;
 pub(crate) use std::sync::PoisonError;
 #[cfg(not(sessionup_schedules))]
 pub(crate) use std::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
     time::Instant,
 };
@@ -18,7 +18,7 @@ pub(crate) use std::{
 pub(crate) use schedules::{Instant, wait_until};
 #[cfg(sessionup_schedules)]
 pub(crate) use shuttle::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
 

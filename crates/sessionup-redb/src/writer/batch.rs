@@ -8,6 +8,7 @@ use sessionup_core::{SessionId, Timestamp, is_seeded};
 
 use crate::error::Failure;
 use crate::marks::Entries;
+use crate::reserve::Keeper;
 use crate::schema::begin_write;
 use crate::shared::Shared;
 use crate::writer::operation::{Effects, Task};
@@ -15,54 +16,99 @@ use crate::writer::tables::Tables;
 
 /// Most uses that are written with one transaction.
 const TOUCHES: usize = 10_000;
+/// How many sessions are ended at once when there is very little room.
+pub(super) const SLICE: usize = 32;
 
 /// Ends the sessions in doubt, writes the uses that are waiting, carries tasks out; commits, and
-/// answers. What is known of the time goes along if there is room for it.
+/// answers. What is known of the time goes along if nothing else is to take room.
+///
+/// If the disk is full and there was room kept for it, `open_anew` is called, and what ends sessions
+/// has a second chance.
 pub(super) fn run(
     shared: &Shared,
     mut tasks: Vec<Box<dyn Task>>,
-    has_room: bool,
+    owed: Owed,
+    open_anew: &mut dyn FnMut(&Failure),
 ) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
-    if has_room {
+    if owed == Owed::All {
         attempt.marks = shared.kept.due(shared.watermark.marks());
     }
     let outcome = shared.place.database().and_then(|database| {
-        let make = AssertUnwindSafe(|| attempt.make(shared, &database, &mut tasks));
+        let make = AssertUnwindSafe(|| attempt.make(shared, &database, &mut tasks, owed));
         std::panic::catch_unwind(make).unwrap_or_else(|_| Err(Failure::panic(attempt.is_in_commit)))
     });
     let outcome = match outcome {
         Err(_) if is_seeded!(IgnoredCommitError) && attempt.is_in_commit => Ok(()),
         outcome => outcome,
     };
-    match &outcome {
-        Ok(()) => {
-            // Uses of a session that ended or began here are those of an earlier one of its id:
-            // uses of the new one are still turned away.
-            let others = attempt.effects.in_doubt();
-            shared.touches.forget(&attempt.touches, others);
-            shared.touches.lift();
-            if attempt.is_in_commit
-                && let Some(marks) = attempt.marks
-            {
-                shared.kept.keep(marks);
-            }
-            shared.doubts.settle(&attempt.doubts);
-            answer_all(tasks, |task| task.succeed());
+    let Err(failure) = outcome else {
+        // Uses of a session that ended or began here are those of an earlier one of its id:
+        // uses of the new one are still turned away.
+        let others = attempt.effects.in_doubt();
+        shared.touches.forget(&attempt.touches, others);
+        shared.touches.lift();
+        if attempt.is_in_commit
+            && let Some(marks) = attempt.marks
+        {
+            shared.kept.keep(marks);
         }
-        Err(failure) => {
-            shared.touches.lift();
-            // Whatever is in doubt is refused before anybody learns of it.
-            if failure.is_unknown && !is_seeded!(NoTombstone) {
-                shared.doubts.add(attempt.effects.in_doubt());
-            }
-            if failure.is_lasting {
-                shared.place.break_down(Arc::clone(&failure.cause));
-            }
-            answer_all(tasks, |task| task.fail(failure, &shared.doubts));
-        }
+        shared.settle(&attempt.doubts);
+        answer_all(tasks, |task| task.succeed());
+        return Ok(());
+    };
+    shared.touches.lift();
+    // Whatever is in doubt is refused before anybody learns of it.
+    if failure.is_unknown && !is_seeded!(NoTombstone) {
+        shared.put_in_doubt(attempt.effects.in_doubt());
     }
-    outcome
+    // As long as the database is open, no other process has the reserve.
+    let has_room = failure.is_full && shared.with_reserve(Keeper::release);
+    if failure.is_lasting {
+        shared.place.break_down(Arc::clone(&failure.cause));
+    }
+    if has_room {
+        let ends = tasks.extract_if(.., |task| task.only_ends()).collect();
+        answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
+        open_anew(&failure);
+        return try_again(shared, ends, failure);
+    }
+    answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
+    Err(failure)
+}
+
+/// Ends sessions with the room that was kept for it.
+fn try_again(shared: &Shared, ends: Vec<Box<dyn Task>>, failure: Failure) -> Result<(), Failure> {
+    if !failure.is_unknown {
+        return run(shared, ends, Owed::Ends, &mut |_| {});
+    }
+    // What they ended is in doubt: once that is gone for good, their first answers are true.
+    let settled = settle_in_slices(shared);
+    answer_all(ends, |task| match settled {
+        Ok(()) if !task.rests_on_new() => task.succeed(),
+        Ok(()) | Err(_) => task.fail(&failure, &shared.doubts),
+    });
+    settled
+}
+
+/// Ends the sessions in doubt, and if there are many a few at a time: what one transaction gives
+/// back is room for the next ones.
+pub(super) fn settle_in_slices(shared: &Shared) -> Result<(), Failure> {
+    while !shared.doubts.is_empty() {
+        run(shared, Vec::new(), Owed::SomeEnds, &mut |_| {})?;
+    }
+    Ok(())
+}
+
+/// What is done in a transaction besides what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// Sessions in doubt are ended and uses are written.
+    All,
+    /// Uses wait: they would take room that is kept for others.
+    Ends,
+    /// As [`Owed::Ends`], for a few of the sessions in doubt.
+    SomeEnds,
 }
 
 /// Who is woken by an answer may panic, and that is nobody else's concern.
@@ -87,13 +133,19 @@ impl Attempt {
         shared: &Shared,
         database: &Database,
         tasks: &mut Vec<Box<dyn Task>>,
+        owed: Owed,
     ) -> Result<(), Failure> {
         let transaction = begin_write(database).map_err(Failure::before_commit)?;
-        self.doubts = shared.doubts.all();
+        self.doubts = shared.doubts.some(match owed {
+            Owed::All | Owed::Ends => usize::MAX,
+            Owed::SomeEnds => SLICE,
+        });
         if is_seeded!(DoubtsForgotten) {
-            shared.doubts.settle(&self.doubts);
+            shared.settle(&self.doubts);
         }
-        self.touches = shared.touches.some(TOUCHES);
+        if owed == Owed::All {
+            self.touches = shared.touches.some(TOUCHES);
+        }
         let tables = Tables::open(
             &transaction,
             &shared.schema,
@@ -123,7 +175,9 @@ impl Attempt {
         let committed = transaction.commit().map_err(Failure::in_commit);
         #[cfg(sessionup_defects)]
         crate::seeded::catch_up(database, shared);
-        committed
+        committed?;
+        shared.board.count_commit();
+        Ok(())
     }
 }
 

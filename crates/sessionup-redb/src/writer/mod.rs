@@ -18,6 +18,7 @@ use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::sync::Instant;
 use crate::sync::thread::JoinHandle;
+use crate::writer::batch::{Owed, SLICE};
 use crate::writer::operation::Task;
 use crate::writer::recovery::Recovery;
 
@@ -53,13 +54,10 @@ impl Writer {
         }
         self.guarded(|writer| {
             writer.recovery.attend_now();
-            let Shared {
-                touches, doubts, ..
-            } = &*shared;
             if sessionup_core::is_seeded!(UsesNotWritten) {
                 return;
             }
-            while !(touches.is_empty() && doubts.is_empty()) && writer.write(Vec::new()) {}
+            writer.settle_all();
         });
         shared.release();
     }
@@ -68,7 +66,8 @@ impl Writer {
     fn wakes_at(&self) -> Option<Instant> {
         let attempt = self.recovery.next_attempt();
         let touches = self.shared.touches.due();
-        let touches = touches.filter(|_| self.shared.place.is_open());
+        let can_write = self.shared.place.is_open() && self.recovery.fullness().is_none();
+        let touches = touches.filter(|_| can_write);
         attempt.into_iter().chain(touches).min()
     }
 
@@ -81,6 +80,7 @@ impl Writer {
 
     fn work(&mut self, mut tasks: Vec<Box<dyn Task>>) {
         self.recovery.attend();
+        self.recovery.restore_reserve();
         let is_due = |due: Instant| due <= Instant::now();
         let is_time = tasks.is_empty() && self.shared.touches.due().is_some_and(is_due);
         if self.recovery.is_to_settle() || is_time {
@@ -93,26 +93,51 @@ impl Writer {
         }
     }
 
-    /// Says whether the transaction succeeded.
-    fn write(&mut self, mut tasks: Vec<Box<dyn Task>>) -> bool {
+    fn write(&mut self, mut tasks: Vec<Box<dyn Task>>) {
         tasks.retain(|task| !task.is_moot());
+        let mut owed = Owed::All;
         if let Some(full) = self.recovery.fullness() {
+            owed = Owed::Ends;
             for task in tasks.extract_if(.., |task| task.wants_room()) {
                 task.fail(full, &self.shared.doubts);
             }
         }
-        if tasks.is_empty() && self.shared.touches.is_empty() && self.shared.doubts.is_empty() {
+        self.commit(tasks, owed);
+    }
+
+    /// Writes all that is owed, for the last time: first the ends of sessions, which nothing else
+    /// is to take room from.
+    fn settle_all(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let is_settled = shared.doubts.is_empty() || self.commit(Vec::new(), Owed::Ends);
+        while is_settled && !shared.touches.is_empty() && self.commit(Vec::new(), Owed::All) {}
+    }
+
+    /// Says whether the transaction succeeded.
+    fn commit(&mut self, tasks: Vec<Box<dyn Task>>, owed: Owed) -> bool {
+        let Self {
+            shared, recovery, ..
+        } = self;
+        let writes_uses = owed == Owed::All && !shared.touches.is_empty();
+        if tasks.is_empty() && !writes_uses && shared.doubts.is_empty() {
             return true;
         }
-        let wanted_room = tasks.iter().any(|task| task.wants_room());
-        match batch::run(&self.shared, tasks, self.recovery.has_room()) {
-            Ok(()) if wanted_room => self.recovery.found_room(),
-            Ok(()) => {}
-            Err(failure) => {
-                self.recovery.after(&failure);
-                return false;
-            }
+        if owed == Owed::Ends
+            && shared.doubts.len() > SLICE
+            && let Err(failure) = batch::settle_in_slices(shared)
+        {
+            recovery.after(&failure);
         }
-        true
+        let mut has_room = writes_uses || tasks.iter().any(|task| task.wants_room());
+        let outcome = batch::run(shared, tasks, owed, &mut |failure| {
+            has_room = false;
+            recovery.after(failure);
+        });
+        match &outcome {
+            Ok(()) if has_room => recovery.found_room(),
+            Ok(()) => {}
+            Err(failure) => recovery.after(failure),
+        }
+        outcome.is_ok()
     }
 }

@@ -13,8 +13,13 @@ pub(crate) trait Operation: Send + 'static {
 
     /// Whether it has a transaction of its own, so that nobody waits for two kinds of work.
     const IS_ALONE: bool = false;
+    /// Whether all it does is to end sessions: once those are gone, its answer is true.
+    const ONLY_ENDS: bool = false;
+
     /// Whether it adds to what is stored, so that "disk full" is an answer to it.
-    const WANTS_ROOM: bool = false;
+    fn wants_room(&self) -> bool {
+        false
+    }
 
     /// Carries it out. If it is refused, it has changed nothing.
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt>;
@@ -56,6 +61,11 @@ impl Effects {
 pub(crate) trait Task: Send {
     fn is_alone(&self) -> bool;
 
+    fn only_ends(&self) -> bool;
+
+    /// Whether it ended a session that the same transaction had made.
+    fn rests_on_new(&self) -> bool;
+
     fn wants_room(&self) -> bool;
 
     /// Whether nobody would know the difference if it were not carried out.
@@ -69,11 +79,16 @@ pub(crate) trait Task: Send {
     fn fail(self: Box<Self>, failure: &Failure, doubts: &Doubts);
 }
 
+fn is_made(sessions: &[(SessionId, Fate)], id: SessionId) -> bool {
+    sessions.contains(&(id, Fate::Created))
+}
+
 struct Job<O: Operation> {
     operation: O,
     caller: oneshot::Sender<Result<O::Answer, StoreError>>,
     outcome: Option<Result<O::Answer, StoreError>>,
     part: Part,
+    rests_on_new: bool,
 }
 
 /// Where a caller finds the answer to its operation.
@@ -87,6 +102,7 @@ pub(crate) fn task<O: Operation>(operation: O) -> (Box<dyn Task>, AnswerTo<O>) {
         caller,
         outcome: None,
         part: Part::default(),
+        rests_on_new: false,
     };
     (Box::new(job), answer)
 }
@@ -96,8 +112,16 @@ impl<O: Operation> Task for Job<O> {
         O::IS_ALONE
     }
 
+    fn only_ends(&self) -> bool {
+        O::ONLY_ENDS
+    }
+
+    fn rests_on_new(&self) -> bool {
+        self.rests_on_new
+    }
+
     fn wants_room(&self) -> bool {
-        O::WANTS_ROOM
+        self.operation.wants_room()
     }
 
     fn is_moot(&self) -> bool {
@@ -107,11 +131,13 @@ impl<O: Operation> Task for Job<O> {
     fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
         let (changes, sessions) = (tables.effects.changes, tables.effects.sessions.len());
         let outcome = self.operation.apply(tables);
-        let mut fates = tables.effects.sessions.iter().skip(sessions);
+        let fates = tables.effects.sessions.split_at_checked(sessions);
+        let (before, fates) = fates.unwrap_or_default();
         self.part = Part {
             had_changed: tables.effects.changes != changes,
-            had_ended: fates.any(|(_, fate)| *fate == Fate::Ended),
+            had_altered: fates.iter().any(|(_, fate)| *fate != Fate::Created),
         };
+        self.rests_on_new = O::ONLY_ENDS && fates.iter().any(|(id, _)| is_made(before, *id));
         self.outcome = Some(match outcome {
             Ok(answer) => Ok(answer),
             Err(Halt::Refused(error)) => Err(error),
@@ -131,7 +157,7 @@ impl<O: Operation> Task for Job<O> {
         let answer = self
             .operation
             .without_database(doubts)
-            .ok_or_else(|| failure.told(self.part, O::WANTS_ROOM));
+            .ok_or_else(|| failure.told(self.part, self.operation.wants_room()));
         let _ = self.caller.send(answer);
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Create {
 
 impl Operation for Create {
     type Answer = Created;
-    const WANTS_ROOM: bool = true;
+
+    fn wants_room(&self) -> bool {
+        true
+    }
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Created, Halt> {
         if tables.contains(self.record.session.id)? {
@@ -94,6 +97,10 @@ pub(crate) struct Update {
 impl Operation for Update {
     type Answer = Option<Arc<Record>>;
 
+    fn wants_room(&self) -> bool {
+        self.change.as_touch().is_none()
+    }
+
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt> {
         // What is answered names the latest use: one that is answered meanwhile would be missing in
         // it, and this change in the answer to that.
@@ -128,6 +135,7 @@ pub(crate) struct Delete {
 
 impl Operation for Delete {
     type Answer = bool;
+    const ONLY_ENDS: bool = true;
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<bool, Halt> {
         let owner = self.owner.as_ref();
@@ -152,6 +160,7 @@ pub(crate) struct DeleteUser {
 
 impl Operation for DeleteUser {
     type Answer = UserDeleted;
+    const ONLY_ENDS: bool = true;
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<UserDeleted, Halt> {
         // Also if it comes to nothing: a login that is refused may be tried again.

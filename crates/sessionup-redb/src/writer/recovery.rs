@@ -7,6 +7,7 @@ use std::time::Duration;
 use sessionup_core::store::Cause;
 
 use crate::error::{Failure, WriterStopped};
+use crate::reserve::State;
 use crate::shared::Shared;
 use crate::sync::Instant;
 
@@ -21,7 +22,8 @@ pub(super) struct Recovery {
 }
 
 /// The disk was full. A write that finds no room costs everybody an opening of the database, so
-/// what wants more room is refused for a while, and all else goes on.
+/// what wants more room is refused for a while, and all else goes on. If room was kept for that, it
+/// is refused until that room could be taken again: what becomes free is for revocations first.
 struct Full {
     failure: Failure,
     trying: Pace,
@@ -29,22 +31,29 @@ struct Full {
 
 impl Recovery {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
+        let mut recovery = Self {
             shared,
             opening: Pace::default(),
             settling: Pace::default(),
             full: None,
             has_given_up: false,
+        };
+        if recovery.lacks_reserve() {
+            recovery.note_fullness(&Failure::no_room());
         }
+        recovery
     }
 
     /// When there is something to do even if nobody asks for anything.
     pub(super) fn next_attempt(&self) -> Option<Instant> {
-        if self.shared.place.is_open() {
-            self.settling.next
-        } else {
-            self.opening.next
+        if !self.shared.place.is_open() {
+            return self.opening.next;
         }
+        let trying = self.full.as_ref().and_then(|full| full.trying.next);
+        // Once it is time, there is something to do only for whoever asks, or about the reserve.
+        let can_take = self.shared.doubts.is_empty() && self.lacks_reserve();
+        let trying = trying.filter(|next| can_take || *next > Instant::now());
+        self.settling.next.into_iter().chain(trying).min()
     }
 
     /// Takes note of a failure, and tries to mend what it broke.
@@ -68,6 +77,9 @@ impl Recovery {
     pub(super) fn give_up(&mut self, failure: &Failure) {
         tracing::error!(target: "sessionup_redb", "writer of the session store panicked and stopped");
         self.has_given_up = true;
+        self.shared
+            .board
+            .set(|board| &board.writer_has_failed, true);
         self.opening.next = None;
         self.shared.touches.lift();
         self.shared.place.break_down(Arc::clone(&failure.cause));
@@ -108,15 +120,10 @@ impl Recovery {
     /// Why nothing that wants room is to be tried now.
     pub(super) fn fullness(&self) -> Option<&Failure> {
         let full = self.full.as_ref()?;
-        (!full.trying.is_due()).then_some(&full.failure)
+        (!full.trying.is_due() || self.lacks_reserve()).then_some(&full.failure)
     }
-
-    /// Says whether the disk has not been found full.
-    pub(super) fn has_room(&self) -> bool {
-        self.full.is_none()
-    }
-
     pub(super) fn found_room(&mut self) {
+        self.shared.board.set(|board| &board.disk_is_full, false);
         self.full = None;
     }
 
@@ -127,8 +134,35 @@ impl Recovery {
         });
         full.trying.begin();
         full.trying.ask();
+        self.shared.board.set(|board| &board.disk_is_full, true);
         // To read, there need be no room.
         self.opening.hurry();
+    }
+
+    /// Takes the room for revocations again, if it is time and none is under way.
+    pub(super) fn restore_reserve(&mut self) {
+        // Another process may have the file while this one has not.
+        let is_time = self.shared.place.is_open() && self.shared.doubts.is_empty();
+        if !is_time || !self.lacks_reserve() {
+            return;
+        }
+        let Some(full) = self.full.as_mut().filter(|full| full.trying.is_due()) else {
+            return;
+        };
+        let state = self.shared.with_reserve(|reserve| {
+            reserve.take();
+            reserve.state()
+        });
+        if state == State::Lacking {
+            full.trying.begin();
+            full.trying.ask();
+        } else {
+            self.shared.board.set(|board| &board.disk_is_full, false);
+        }
+    }
+
+    fn lacks_reserve(&self) -> bool {
+        self.shared.with_reserve(|reserve| reserve.state()) == State::Lacking
     }
 
     fn ask_to_open(&mut self, cause: &Cause) {
@@ -144,6 +178,7 @@ impl Recovery {
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| reopen(&shared)));
         match outcome.unwrap_or_else(|_| Err(Arc::new(WriterStopped))) {
             Ok(()) => {
+                self.shared.board.count_reopening();
                 tracing::info!(target: "sessionup_redb", "session database opened anew");
             }
             Err(error) => {

@@ -18,7 +18,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBack
 use sessionup_core::{
     CreateOptions, Record, SecretHash, Session, SessionId, Store, StoreError, Timestamp, UserKey,
 };
-use sessionup_redb::{RedbStore, RedbStoreBuilder};
+use sessionup_redb::{RedbStore, RedbStoreBuilder, Reserve};
 
 /// A disk that can be asked how it was used, and told to misbehave.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +32,75 @@ struct Inner {
     opens: AtomicU64,
     closes: AtomicU64,
     refuses_opening: AtomicBool,
+    refuses_reserve: Mutex<Option<io::ErrorKind>>,
     has_no_cache: AtomicBool,
     fault: Mutex<Option<Fault>>,
-    /// How many bytes there are; what lies beyond cannot be written.
-    room: Mutex<Option<u64>>,
+    room: Mutex<Room>,
     gate: Mutex<Gate>,
     gate_moved: Condvar,
+}
+
+/// What is taken of the disk, and how much there is.
+#[derive(Debug, Default)]
+struct Room {
+    /// Blocks of the database that were written; others are holes.
+    blocks: BTreeSet<u64>,
+    reserve: u64,
+    /// In bytes.
+    capacity: Option<u64>,
+    /// Whether what is written takes room though it replaces something, and how much it took.
+    never_in_place: bool,
+    replaced: u64,
+}
+
+const BLOCK: u64 = 4_096;
+
+impl Room {
+    fn taken(&self) -> u64 {
+        self.blocks.len() as u64 * BLOCK + self.reserve + self.replaced
+    }
+
+    fn check(&self, wanted: u64) -> io::Result<()> {
+        match self.capacity {
+            Some(capacity) if self.taken() + wanted > capacity => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, offset: u64, length: u64) -> io::Result<()> {
+        let blocks = offset / BLOCK..(offset + length).div_ceil(BLOCK);
+        let is_there = |block: &u64| self.blocks.contains(block);
+        let replaced = blocks.clone().filter(is_there).count() as u64 * BLOCK;
+        let new = (blocks.end - blocks.start) * BLOCK - replaced;
+        let replaced = if self.never_in_place { replaced } else { 0 };
+        self.check(new + replaced)?;
+        self.blocks.extend(blocks);
+        self.replaced += replaced;
+        Ok(())
+    }
+}
+
+/// The reserve of a store on a [`Disk`], which takes of the disk's room.
+#[derive(Debug)]
+pub(crate) struct OnDiskToo(Disk);
+
+impl Reserve for OnDiskToo {
+    fn take(&self, bytes: u64) -> io::Result<()> {
+        if let Some(kind) = *self.0.0.refuses_reserve.lock().unwrap() {
+            return Err(kind.into());
+        }
+        let mut room = self.0.0.room.lock().unwrap();
+        room.check(bytes.saturating_sub(room.reserve))?;
+        room.reserve = bytes;
+        Ok(())
+    }
+
+    fn release(&self) -> io::Result<()> {
+        self.0.0.room.lock().unwrap().reserve = 0;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -125,19 +188,60 @@ impl Disk {
 
     /// Leaves as much room as is taken.
     pub(crate) fn fill_up(&self) {
-        let taken = self.0.bytes.lock().unwrap().len();
-        *self.0.room.lock().unwrap() = Some(taken as u64);
+        let mut room = self.0.room.lock().unwrap();
+        room.capacity = Some(room.taken());
+    }
+
+    /// Leaves no room at all, as on a file system that writes nothing in place and is slow to find
+    /// out what became free.
+    pub(crate) fn fill_up_wholly(&self) {
+        self.fill_up();
+        self.never_write_in_place();
+    }
+
+    pub(crate) fn never_write_in_place(&self) {
+        self.0.room.lock().unwrap().never_in_place = true;
     }
 
     pub(crate) fn make_room(&self) {
-        *self.0.room.lock().unwrap() = None;
+        self.0.room.lock().unwrap().capacity = None;
     }
 
-    fn has_room(&self, end: u64) -> io::Result<()> {
-        match *self.0.room.lock().unwrap() {
-            Some(room) if end > room => Err(io::ErrorKind::StorageFull.into()),
-            Some(_) | None => Ok(()),
-        }
+    /// Leaves so much more room.
+    pub(crate) fn make_some_room(&self, bytes: u64) {
+        let mut room = self.0.room.lock().unwrap();
+        room.capacity = room.capacity.map(|capacity| capacity + bytes);
+    }
+
+    /// As if somebody removed it.
+    pub(crate) fn lose_reserve(&self) {
+        self.0.room.lock().unwrap().reserve = 0;
+    }
+
+    /// A disk with what is on this one now.
+    pub(crate) fn image(&self) -> Self {
+        let copy = Self::default();
+        let bytes = self.0.bytes.lock().unwrap();
+        copy.0.bytes.lock().unwrap().clone_from(&bytes);
+        copy
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.0.room.lock().unwrap().taken()
+    }
+
+    /// How much is kept for revocations now.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.0.room.lock().unwrap().reserve
+    }
+
+    pub(crate) fn reserve(&self) -> OnDiskToo {
+        OnDiskToo(self.clone())
+    }
+
+    /// Fails to keep room from now on.
+    pub(crate) fn refuse_reserve(&self, how: Option<io::ErrorKind>) {
+        *self.0.refuses_reserve.lock().unwrap() = how;
     }
 
     /// Whether the fault that was ordered is still to come.
@@ -261,6 +365,8 @@ impl StorageBackend for OnDisk {
         self.0.access(At::Write)?;
         let mut bytes = self.0.0.bytes.lock().unwrap();
         bytes.resize(usize::try_from(len).unwrap(), 0);
+        let mut room = self.0.0.room.lock().unwrap();
+        room.blocks.split_off(&len.div_ceil(BLOCK));
         Ok(())
     }
 
@@ -273,7 +379,9 @@ impl StorageBackend for OnDisk {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.access(At::Write)?;
-        self.0.has_room(offset + data.len() as u64)?;
+        let mut room = self.0.0.room.lock().unwrap();
+        room.write(offset, data.len() as u64)?;
+        drop(room);
         self.0.0.writes.fetch_add(1, Ordering::SeqCst);
         let mut bytes = self.0.0.bytes.lock().unwrap();
         let offset = usize::try_from(offset).unwrap();

@@ -1,0 +1,243 @@
+//! How a store is, at any moment.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use sessionup_core::StoreError;
+
+use crate::reserve;
+
+/// How a store is, as [`RedbStore::health`](crate::RedbStore::health) tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// What can be expected of it.
+    pub status: Status,
+    /// Why it is degraded, each reason once and in the order of [`Reason`]. Empty otherwise.
+    pub reasons: Vec<Reason>,
+    /// What it did since it was opened.
+    pub counts: Counts,
+}
+
+/// What can be expected of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// Everything.
+    Ok,
+    /// It serves, with less than usual or with less to spare, and mends itself.
+    Degraded,
+    /// It answers errors until the application opens it anew: its writer panicked, or the database
+    /// that it was given failed.
+    Failed,
+    /// It was closed.
+    Closed,
+}
+
+/// Why a store is degraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The last cleanup failed.
+    CleanupFailing,
+    /// The disk was full when it was last written. New sessions are refused. Make room.
+    DiskFull,
+    /// After an input or output error the database is not open, and is being opened anew.
+    Reopening,
+    /// No room on the disk is kept for revocations: it is in use, or cannot be taken. What keeps it
+    /// from being taken is in the log.
+    ReserveMissing,
+    /// After a failed commit there are sessions that may or may not be gone. They are refused, and
+    /// will be ended.
+    SessionsInDoubt,
+}
+
+/// What a store did, counted since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Transactions that were made durable.
+    pub commits: u64,
+    /// Answers [`StoreError::CorruptRecord`].
+    pub corrupt_records: u64,
+    /// Answers [`StoreError::Full`].
+    pub full: u64,
+    /// Answers [`StoreError::OutcomeUnknown`].
+    pub outcome_unknown: u64,
+    /// Answers [`StoreError::Overloaded`].
+    pub overloaded: u64,
+    /// How often the database was opened anew.
+    pub reopenings: u64,
+    /// Answers [`StoreError::Unavailable`].
+    pub unavailable: u64,
+}
+
+/// What is known without waiting for anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) cleanup_fails: AtomicBool,
+    pub(crate) disk_is_full: AtomicBool,
+    pub(crate) is_closed: AtomicBool,
+    pub(crate) lacks_reserve: AtomicBool,
+    pub(crate) writer_has_failed: AtomicBool,
+    pub(crate) in_doubt: AtomicU64,
+    commits: AtomicU64,
+    corrupt_records: AtomicU64,
+    full: AtomicU64,
+    outcome_unknown: AtomicU64,
+    overloaded: AtomicU64,
+    reopenings: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+impl Board {
+    pub(crate) fn set(&self, fact: impl FnOnce(&Self) -> &AtomicBool, is_so: bool) {
+        fact(self).store(is_so, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_reserve(&self, state: reserve::State) {
+        use reserve::State;
+        let lacks = matches!(state, State::Lacking | State::Refused);
+        self.set(|board| &board.lacks_reserve, lacks);
+    }
+
+    pub(crate) fn set_in_doubt(&self, sessions: usize) {
+        self.in_doubt.store(sessions as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_commit(&self) {
+        add_one(&self.commits);
+    }
+
+    pub(crate) fn count_reopening(&self) {
+        add_one(&self.reopenings);
+    }
+
+    /// Counts an answer, if it is an error of a class that is counted.
+    pub(crate) fn count<T>(&self, answer: &Result<T, StoreError>) {
+        let Err(error) = answer else { return };
+        match error {
+            StoreError::CorruptRecord { .. } => add_one(&self.corrupt_records),
+            StoreError::Full { .. } => add_one(&self.full),
+            StoreError::OutcomeUnknown { .. } => add_one(&self.outcome_unknown),
+            StoreError::Overloaded => add_one(&self.overloaded),
+            StoreError::Unavailable { .. } => add_one(&self.unavailable),
+            _ => {}
+        }
+    }
+
+    /// Says how the store is. A database that is broken is opened anew, or not.
+    pub(crate) fn health(&self, is_broken: bool, reopens: bool) -> Health {
+        let is = |fact: &AtomicBool| fact.load(Ordering::Relaxed);
+        let reasons = [
+            (is(&self.cleanup_fails), Reason::CleanupFailing),
+            (is(&self.disk_is_full), Reason::DiskFull),
+            (is_broken, Reason::Reopening),
+            (is(&self.lacks_reserve), Reason::ReserveMissing),
+            (
+                self.in_doubt.load(Ordering::Relaxed) > 0,
+                Reason::SessionsInDoubt,
+            ),
+        ];
+        let mut reasons: Vec<_> = reasons
+            .into_iter()
+            .filter_map(|(is_so, reason)| is_so.then_some(reason))
+            .collect();
+        let status = if is(&self.is_closed) {
+            Status::Closed
+        } else if is(&self.writer_has_failed) || (is_broken && !reopens) {
+            Status::Failed
+        } else if reasons.is_empty() {
+            Status::Ok
+        } else {
+            Status::Degraded
+        };
+        if status != Status::Degraded {
+            reasons.clear();
+        }
+        Health {
+            status,
+            reasons,
+            counts: self.counts(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            commits: of(&self.commits),
+            corrupt_records: of(&self.corrupt_records),
+            full: of(&self.full),
+            outcome_unknown: of(&self.outcome_unknown),
+            overloaded: of(&self.overloaded),
+            reopenings: of(&self.reopenings),
+            unavailable: of(&self.unavailable),
+        }
+    }
+}
+
+fn add_one(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is the case at once: the worst of it is the status, and all of it the reasons.
+    #[test]
+    fn facts_make_the_status() {
+        use Reason::{CleanupFailing, DiskFull, Reopening, ReserveMissing, SessionsInDoubt};
+        type Set = fn(&Board);
+        let cleanup: Set = |board| board.set(|board| &board.cleanup_fails, true);
+        let full: Set = |board| board.set(|board| &board.disk_is_full, true);
+        let closed: Set = |board| board.set(|board| &board.is_closed, true);
+        let lacking: Set = |board| board.set_reserve(reserve::State::Lacking);
+        let refused: Set = |board| board.set_reserve(reserve::State::Refused);
+        let taken: Set = |board| board.set_reserve(reserve::State::Taken);
+        let unwanted: Set = |board| board.set_reserve(reserve::State::Unwanted);
+        let doubt: Set = |board| board.set_in_doubt(2);
+        let settled: Set = |board| board.set_in_doubt(0);
+        let panicked: Set = |board| board.set(|board| &board.writer_has_failed, true);
+        type Case<'a> = (&'a [Set], (bool, bool), Status, &'a [Reason]);
+        let (open, broken, borrowed) = ((false, true), (true, true), (true, false));
+        let cases: [Case<'_>; 15] = [
+            (&[], open, Status::Ok, &[]),
+            (&[taken], open, Status::Ok, &[]),
+            (&[unwanted], open, Status::Ok, &[]),
+            (&[cleanup], open, Status::Degraded, &[CleanupFailing]),
+            (&[full], open, Status::Degraded, &[DiskFull]),
+            (&[lacking], open, Status::Degraded, &[ReserveMissing]),
+            (&[refused], open, Status::Degraded, &[ReserveMissing]),
+            (&[lacking, taken], open, Status::Ok, &[]),
+            (&[doubt], open, Status::Degraded, &[SessionsInDoubt]),
+            (&[doubt, settled], open, Status::Ok, &[]),
+            (&[], broken, Status::Degraded, &[Reopening]),
+            (&[], borrowed, Status::Failed, &[]),
+            (&[panicked], broken, Status::Failed, &[]),
+            (&[panicked, closed, full], open, Status::Closed, &[]),
+            (
+                &[doubt, lacking, full, cleanup],
+                broken,
+                Status::Degraded,
+                &[
+                    CleanupFailing,
+                    DiskFull,
+                    Reopening,
+                    ReserveMissing,
+                    SessionsInDoubt,
+                ],
+            ),
+        ];
+        for (number, (facts, (is_broken, reopens), status, reasons)) in
+            cases.into_iter().enumerate()
+        {
+            let board = Board::default();
+            for set in facts {
+                set(&board);
+            }
+            let health = board.health(is_broken, reopens);
+            assert_eq!(health.status, status, "case {number}");
+            assert_eq!(health.reasons, reasons, "case {number}");
+        }
+    }
+}

@@ -37,6 +37,7 @@ impl DatabaseFile {
         let mut pause = Duration::from_millis(5);
         loop {
             if let Some(database) = self.try_open(&prepare)? {
+                self.warn_of_readers();
                 return Ok(database);
             }
             let waited = begun.elapsed();
@@ -67,6 +68,22 @@ impl DatabaseFile {
         let database = self.try_open(&|_| Ok(()))?;
         database.ok_or_else(|| self.in_use())
     }
+
+    /// Says so if others than the owner can read the file.
+    #[cfg(unix)]
+    fn warn_of_readers(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&self.path).map(|file| file.permissions().mode());
+        if let Ok(mode) = mode
+            && mode & 0o044 != 0
+        {
+            let mode = format!("{:o}", mode & 0o777);
+            tracing::warn!(target: "sessionup_redb", path = %self.path.display(), mode, "session file can be read by others, its mode should be 600");
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn warn_of_readers(&self) {}
 
     fn in_use(&self) -> OpenError {
         OpenError::InUse {

@@ -1,6 +1,6 @@
 //! The check of a bucket: what it finds, and that it changes nothing.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 

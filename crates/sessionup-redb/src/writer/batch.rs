@@ -71,14 +71,14 @@ pub(super) fn run(
         let ends = tasks.extract_if(.., |task| task.only_ends()).collect();
         answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
         open_anew(&failure);
-        return try_again(shared, ends, failure);
+        return try_again(shared, ends, &failure);
     }
     answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
     Err(failure)
 }
 
 /// Ends sessions with the room that was kept for it.
-fn try_again(shared: &Shared, ends: Vec<Box<dyn Task>>, failure: Failure) -> Result<(), Failure> {
+fn try_again(shared: &Shared, ends: Vec<Box<dyn Task>>, failure: &Failure) -> Result<(), Failure> {
     if !failure.is_unknown {
         return run(shared, ends, Owed::Ends, &mut |_| {});
     }
@@ -86,7 +86,7 @@ fn try_again(shared: &Shared, ends: Vec<Box<dyn Task>>, failure: Failure) -> Res
     let settled = settle_in_slices(shared);
     answer_all(ends, |task| match settled {
         Ok(()) if !task.rests_on_new() => task.succeed(),
-        Ok(()) | Err(_) => task.fail(&failure, &shared.doubts),
+        Ok(()) | Err(_) => task.fail(failure, &shared.doubts),
     });
     settled
 }

@@ -176,9 +176,9 @@ impl RedbStore {
     /// let store = sessionup_redb::RedbStore::open(path)?;
     /// let report = store.verify(None).await?;
     /// assert!(report.is_clean());
-    /// # Ok(())
-    /// # })
-    /// # .or_else(|error: Box<dyn std::error::Error>| Err(error))
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn verify(&self, now: Option<Timestamp>) -> Result<Report, StoreError> {
         self.read(move |shared| reader::verify(shared, now)).await

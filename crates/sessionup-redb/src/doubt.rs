@@ -21,6 +21,11 @@ impl Doubts {
         self.read().contains(&id)
     }
 
+    /// Holds all of them where they are, for reads of several sessions.
+    pub(crate) fn hold(&self) -> HeldDoubts<'_> {
+        HeldDoubts(self.read())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.read().is_empty()
     }
@@ -47,5 +52,15 @@ impl Doubts {
 
     fn write(&self) -> RwLockWriteGuard<'_, HashSet<SessionId>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sessions in doubt, to which none is added while they are held.
+#[derive(Debug)]
+pub(crate) struct HeldDoubts<'a>(RwLockReadGuard<'a, HashSet<SessionId>>);
+
+impl HeldDoubts<'_> {
+    pub(crate) fn contains(&self, id: SessionId) -> bool {
+        self.0.contains(&id)
     }
 }

@@ -64,9 +64,11 @@ pub(crate) fn list(
     for record in &mut records {
         touches.lay_over(record);
     }
-    // While the touches are held nothing is settled that was in doubt when they were read.
-    records
-        .retain(|record| record.session.is_live(now) && !shared.doubts.contains(record.session.id));
+    // While the touches are held nothing is settled that was in doubt when they were read. Of the
+    // sessions that one operation ended, all are refused or none.
+    let doubts = shared.doubts.hold();
+    records.retain(|record| record.session.is_live(now) && !doubts.contains(record.session.id));
+    drop(doubts);
     drop(touches);
     records.sort_by_key(|record| (record.session.created_at, record.session.id));
     Ok(records.into_iter().map(Arc::new).collect())

@@ -35,6 +35,11 @@ pub trait Part: Sync {
     /// How many of those are enough: in the tests of every change, and in the long programme.
     fn enough(&self) -> Enough;
 
+    /// What it needs and this machine has not, and how to get it; then it cannot be run.
+    fn missing(&self) -> Option<String> {
+        None
+    }
+
     /// Breaks something once or many times, as the seed has it, and looks at what is left.
     ///
     /// # Errors
@@ -77,9 +82,12 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violatio
     }
 }
 
-/// What was counted, by name.
+/// What was counted and measured, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(BTreeMap<&'static str, u64>);
+pub struct Tally {
+    counts: BTreeMap<&'static str, u64>,
+    figures: BTreeMap<&'static str, String>,
+}
 
 impl Tally {
     /// Counts one.
@@ -89,27 +97,38 @@ impl Tally {
 
     /// Counts several.
     pub fn add(&mut self, what: &'static str, how_many: u64) {
-        *self.0.entry(what).or_default() += how_many;
+        *self.counts.entry(what).or_default() += how_many;
+    }
+
+    /// Takes note of something that is not added up: the latest is what is told.
+    pub fn tell(&mut self, what: &'static str, figure: impl fmt::Display) {
+        self.figures.insert(what, figure.to_string());
     }
 
     /// Returns a count.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {
-        self.0.get(what).copied().unwrap_or_default()
+        self.counts.get(what).copied().unwrap_or_default()
     }
 
     fn merge(&mut self, other: &Self) {
-        for (what, how_many) in &other.0 {
+        for (what, how_many) in &other.counts {
             self.add(what, *how_many);
         }
+        let figures = other.figures.clone();
+        self.figures.extend(figures);
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
-        for (what, how_many) in &self.0 {
+        for (what, how_many) in &self.counts {
             write!(f, "{between}{what} {how_many}")?;
+            between = ", ";
+        }
+        for (what, figure) in &self.figures {
+            write!(f, "{between}{what} {figure}")?;
             between = ", ";
         }
         Ok(())
@@ -453,6 +472,18 @@ mod tests {
         assert!((100..=104).contains(&dice), "{dice}");
         assert_eq!(outcome.tally.of("runs") * 2, dice);
         outcome.passed(&Counts, 5).unwrap();
+    }
+
+    #[test]
+    fn counts_are_added_up_and_figures_are_the_latest() {
+        let mut tally = Tally::default();
+        for figure in ["1 KiB", "2 KiB"] {
+            let mut run = Tally::default();
+            run.count("runs");
+            run.tell("size", figure);
+            tally.merge(&run);
+        }
+        assert_eq!(tally.to_string(), "runs 2, size 2 KiB");
     }
 
     #[test]

@@ -13,6 +13,8 @@
 //! - [`sequences`] has the same operations carried out by every store.
 //! - [`histories`] has them carried out at once, and [`linear`] looks for an order that explains
 //!   the answers.
+//! - [`process`] has the parts that take a process and a kernel of their own.
+//! - [`measure`] tells what commits and openings cost.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
 //! - [`disk`] is a disk in memory that fails, forgets and remembers as it is told.
 
@@ -30,10 +32,12 @@ pub mod histories;
 pub mod io_errors;
 pub mod ledger;
 pub mod linear;
+pub mod measure;
 pub mod model;
 pub mod parts;
 pub mod perform;
 pub mod power_loss;
+pub mod process;
 pub mod recovery;
 pub mod script;
 pub mod sequences;

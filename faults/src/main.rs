@@ -1,12 +1,13 @@
 //! The fault programme on the command line. `faults --help` says what there is.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use faults::campaign::{self, Outcome, Part, Plan, Until};
-use faults::parts;
 use faults::traps::{self, Catch};
+use faults::{measure, parts, process};
 
 /// Breaks disks, processes and clocks beneath the session store, and counts what it loses.
 #[derive(Debug, Parser)]
@@ -57,6 +58,27 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Measures what commits cost and how long opening takes after a kill; prints tables.
+    Measure(measure::Task),
+    /// Is a process that the programme started to break.
+    #[command(hide = true, subcommand)]
+    Child(Child),
+}
+
+#[derive(Debug, Subcommand)]
+enum Child {
+    /// Performs a script.
+    Script(process::child::Task),
+    /// Serves the demo.
+    Demo(demo::args::Args),
+    /// Serves logins and logouts to whoever asks.
+    Serve(process::server::Task),
+    /// Fills a file until it is killed.
+    Fill(measure::Fill),
+    /// Keeps a store in use.
+    Soak(process::soak::Task),
+    /// Fills a small file system.
+    Full(process::full::Task),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -67,11 +89,20 @@ struct Options {
     /// How many runs there are at once.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Where files lie: a disk, a small file system … Left out, in memory and on a disk in turn.
+    #[arg(long)]
+    directory: Option<PathBuf>,
 }
 
 impl Options {
     fn seed(&self) -> u64 {
         self.seed.unwrap_or_else(|| fastrand::u64(..))
+    }
+
+    fn begin(&self) {
+        if let Some(directory) = &self.directory {
+            process::place::choose(directory.clone());
+        }
     }
 
     fn plan(&self, first: u64, until: Until) -> Plan {
@@ -122,6 +153,7 @@ fn main() -> ExitCode {
                     Until::Counted(part.unit(), count)
                 }
             };
+            options.begin();
             tell(part.as_ref(), options.plan(run.unwrap_or(0), until))
         }
         Command::Defects {
@@ -139,6 +171,23 @@ fn main() -> ExitCode {
         }
         Command::Short { options } => all(&parts, &options, |part| part.enough().short),
         Command::Long { options } => all(&parts, &options, |part| part.enough().long),
+        Command::Measure(task) => match measure::run(&task) {
+            Ok(report) => {
+                println!("{report}");
+                true
+            }
+            Err(violation) => {
+                eprintln!("{violation}");
+                false
+            }
+        },
+        Command::Child(child) => match be(&child) {
+            Ok(()) => true,
+            Err(error) => {
+                eprintln!("{error}");
+                false
+            }
+        },
     };
     if passed {
         ExitCode::SUCCESS
@@ -179,8 +228,22 @@ fn defects(only: &[String], longest: Duration, seed: u64) -> bool {
     missed == 0
 }
 
+/// Is a child, to its end.
+fn be(child: &Child) -> Result<(), Box<dyn std::error::Error>> {
+    match child {
+        Child::Script(task) => process::child::run(task)?,
+        Child::Demo(task) => tokio::runtime::Runtime::new()?.block_on(demo::server::run(task))?,
+        Child::Serve(task) => process::server::serve(task)?,
+        Child::Fill(task) => measure::be_filled(task)?,
+        Child::Soak(task) => process::soak::run(task)?,
+        Child::Full(task) => process::full::run(task)?,
+    }
+    Ok(())
+}
+
 /// Runs all parts, whatever becomes of them.
 fn all(parts: &[Box<dyn Part>], options: &Options, enough: impl Fn(&dyn Part) -> u64) -> bool {
+    options.begin();
     let passed = parts.iter().map(|part| {
         let until = Until::Counted(part.unit(), enough(part.as_ref()));
         tell(part.as_ref(), options.plan(0, until))
@@ -192,6 +255,10 @@ fn all(parts: &[Box<dyn Part>], options: &Options, enough: impl Fn(&dyn Part) ->
 /// Runs a part and tells what came of it.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 fn tell(part: &dyn Part, plan: Plan) -> bool {
+    if let Some(missing) = part.missing() {
+        println!("{}: NOT RUN: {missing}", part.name());
+        return true;
+    }
     let mut told = Duration::ZERO;
     let outcome = campaign::run(part, plan, |tally, since| {
         if since >= told + Duration::from_secs(10) {

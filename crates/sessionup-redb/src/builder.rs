@@ -36,6 +36,7 @@ use crate::touches::Touches;
 pub struct RedbStoreBuilder {
     pub(crate) settings: Settings,
     bucket: String,
+    commits: Commits,
     lock_wait: Duration,
     cache_bytes: usize,
     reserve_bytes: u64,
@@ -50,6 +51,27 @@ pub(crate) struct Settings {
     pub(crate) queue: NonZeroUsize,
     pub(crate) readers: NonZeroUsize,
     pub(crate) touch_delay: Duration,
+}
+
+/// What commits cost, and what it costs to open a file after a crash.
+///
+/// Each is durable when success is reported, and none loses anything by a crash. What was written
+/// with one can be opened with another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Commits {
+    /// In two phases, and with what is needed to open the file at once after a crash, however large
+    /// it is.
+    #[default]
+    QuickRepair,
+    /// In two phases. To open the file after a crash, all of it is read.
+    TwoPhase,
+    /// In one phase: one sync of the disk in place of two.
+    ///
+    /// To open the file after a crash, all of it is read, and whether the last commit is whole is told
+    /// by check values that somebody who chooses what is stored can forge; user keys and agents often
+    /// come from clients. See redb's documentation of `set_two_phase_commit`.
+    OnePhase,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -67,6 +89,7 @@ impl RedbStoreBuilder {
                 touch_delay: Duration::from_secs(1),
             },
             bucket: "sessions".to_owned(),
+            commits: Commits::default(),
             lock_wait: Duration::from_secs(5),
             cache_bytes: 256 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
@@ -92,6 +115,15 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
         self.settings.cleanup_interval = interval;
+        self
+    }
+
+    /// Chooses what commits cost, and what it costs to open a file after a crash.
+    ///
+    /// Defaults to [`Commits::QuickRepair`].
+    #[must_use]
+    pub fn commits(mut self, commits: Commits) -> Self {
+        self.commits = commits;
         self
     }
 
@@ -249,7 +281,7 @@ impl RedbStoreBuilder {
         if !interval.is_zero() && interval < Duration::from_millis(1) {
             return Err(OpenError::InvalidInterval { interval });
         }
-        Schema::new(self.bucket.clone())
+        Schema::new(self.bucket.clone(), self.commits)
     }
 
     fn start(self, schema: Schema, source: Source, keeper: Keeper) -> Result<RedbStore, OpenError> {

@@ -46,7 +46,7 @@ mod touches;
 mod verify;
 mod writer;
 
-pub use builder::RedbStoreBuilder;
+pub use builder::{Commits, RedbStoreBuilder};
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;

@@ -27,6 +27,7 @@ use redb::{
 };
 use sessionup_core::Timestamp;
 
+use crate::builder::Commits;
 use crate::error::{OpenError, Panicked};
 
 /// The layout of tables and records that is written, and the latest that is read.
@@ -52,10 +53,11 @@ pub(crate) struct Schema {
     by_user: String,
     by_expiry: String,
     about: String,
+    commits: Commits,
 }
 
 impl Schema {
-    pub(crate) fn new(bucket: String) -> Result<Self, OpenError> {
+    pub(crate) fn new(bucket: String, commits: Commits) -> Result<Self, OpenError> {
         let is_name = (1..=OpenError::MAX_BUCKET_BYTES).contains(&bucket.len())
             && !bucket.contains(char::is_control);
         if !is_name {
@@ -66,6 +68,7 @@ impl Schema {
             by_user: format!("{bucket}/by_user"),
             by_expiry: format!("{bucket}/by_expiry"),
             about: format!("{bucket}/about"),
+            commits,
             bucket,
         })
     }
@@ -90,12 +93,24 @@ impl Schema {
         TableDefinition::new(&self.about)
     }
 
+    /// Begins a transaction whose commit is durable.
+    pub(crate) fn begin_write(&self, database: &Database) -> Result<WriteTransaction, redb::Error> {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        match self.commits {
+            Commits::QuickRepair => transaction.set_quick_repair(true),
+            Commits::TwoPhase => transaction.set_two_phase_commit(true),
+            Commits::OnePhase => {}
+        }
+        Ok(transaction)
+    }
+
     /// Checks the bucket's tables, and makes them if there are none.
     pub(crate) fn prepare(&self, database: &Database) -> Result<(), OpenError> {
         if self.is_present(database)? {
             return Ok(());
         }
-        let transaction = begin_write(database).map_err(OpenError::of_database)?;
+        let transaction = self.begin_write(database).map_err(OpenError::of_database)?;
         self.make(&transaction).map_err(OpenError::of_database)?;
         transaction.commit().map_err(OpenError::of_database)
     }
@@ -195,14 +210,6 @@ impl Schema {
     }
 }
 
-/// Begins a transaction whose commit is durable and leaves a file that opens at once after a crash.
-pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.set_quick_repair(true);
-    Ok(transaction)
-}
-
 fn has<K: redb::Key, V: redb::Value>(
     transaction: &ReadTransaction,
     table: TableDefinition<'_, K, V>,
@@ -263,14 +270,15 @@ mod tests {
             ("slash", "a/sessions".into(), true),
         ];
         for (name, bucket, is_name) in cases {
-            assert_eq!(Schema::new(bucket).is_ok(), is_name, "{name}");
+            let schema = Schema::new(bucket, Commits::default());
+            assert_eq!(schema.is_ok(), is_name, "{name}");
         }
     }
 
     #[test]
     fn buckets_share_no_table() {
         let tables = |bucket: &str| {
-            let schema = Schema::new(bucket.into()).unwrap();
+            let schema = Schema::new(bucket.into(), Commits::default()).unwrap();
             [
                 schema.sessions,
                 schema.by_user,

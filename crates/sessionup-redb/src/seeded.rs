@@ -7,7 +7,6 @@ use redb::{Database, Durability, WriteTransaction};
 use sessionup_core::{Record, Session, SessionId, UserKey, is_seeded};
 
 use crate::error::Halt;
-use crate::schema::begin_write;
 use crate::shared::Shared;
 use crate::writer::operation::{Effects, Fate};
 use crate::writer::tables::Tables;
@@ -42,7 +41,7 @@ pub(crate) fn catch_up(database: &Database, shared: &Shared) {
         return;
     }
     let write = || -> Result<(), redb::Error> {
-        let transaction = begin_write(database)?;
+        let transaction = shared.schema.begin_write(database)?;
         let mut effects = Effects::default();
         let mut tables = Tables::open(&transaction, &shared.schema, &shared.touches, &mut effects)?;
         for later in later {

@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use sessionup_core::{Change, CreateOptions, Store, StoreError, StoreExt};
-use sessionup_redb::RedbStore;
+use sessionup_redb::{Commits, RedbStore};
 use support::{
     At, Disk, Fault, assert_whole, at, begin, builder, create, create_many, id, is_there, listed,
     record, until_available, user,
@@ -52,6 +52,27 @@ async fn creates_at_once_share_a_commit() {
         "64 creates, two commits"
     );
     assert_eq!(listed(&store, "ann").await.len(), 65);
+}
+
+#[tokio::test]
+async fn commits_have_as_many_syncs_as_was_chosen() {
+    for (commits, syncs) in [
+        (Commits::QuickRepair, 2),
+        (Commits::TwoPhase, 2),
+        (Commits::OnePhase, 1),
+    ] {
+        let disk = Disk::default();
+        let store = disk.store_with(builder().commits(commits));
+        create_many(&store, 1_000..1_100, "spare").await;
+        store.delete_user(&user("spare"), &[]).await.unwrap();
+        let before = disk.syncs();
+        create(&store, 1, "ann").await.unwrap();
+        assert_eq!(disk.syncs() - before, syncs, "{commits:?}");
+
+        store.close().await;
+        let reopened = disk.store();
+        assert!(is_there(&reopened, 1).await, "{commits:?}");
+    }
 }
 
 #[tokio::test]

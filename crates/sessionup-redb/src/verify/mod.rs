@@ -13,6 +13,7 @@ use sessionup_core::{SessionId, Timestamp};
 
 pub use report::{Finding, Report};
 
+use crate::builder::Commits;
 use crate::error::OpenError;
 use crate::file::{DatabaseFile, unless_it_panics};
 use crate::record::Stored;
@@ -55,7 +56,7 @@ pub fn verify_database(
     bucket: &str,
     now: Option<Timestamp>,
 ) -> Result<Report, OpenError> {
-    let schema = Schema::new(bucket.to_owned())?;
+    let schema = Schema::new(bucket.to_owned(), Commits::default())?;
     let checked = unless_it_panics(|| {
         schema.check(database)?;
         let mut report = Report::default();
@@ -95,7 +96,7 @@ pub fn verify_file(
     bucket: &str,
     now: Option<Timestamp>,
 ) -> Result<Report, OpenError> {
-    let schema = Schema::new(bucket.to_owned())?;
+    let schema = Schema::new(bucket.to_owned(), Commits::default())?;
     let file = DatabaseFile {
         path: path.into(),
         lock_wait: Duration::ZERO,

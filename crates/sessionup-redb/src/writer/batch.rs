@@ -9,7 +9,6 @@ use sessionup_core::{SessionId, Timestamp, is_seeded};
 use crate::error::Failure;
 use crate::marks::Entries;
 use crate::reserve::Keeper;
-use crate::schema::begin_write;
 use crate::shared::Shared;
 use crate::writer::operation::{Effects, Task};
 use crate::writer::tables::Tables;
@@ -135,7 +134,8 @@ impl Attempt {
         tasks: &mut Vec<Box<dyn Task>>,
         owed: Owed,
     ) -> Result<(), Failure> {
-        let transaction = begin_write(database).map_err(Failure::before_commit)?;
+        let begun = shared.schema.begin_write(database);
+        let transaction = begun.map_err(Failure::before_commit)?;
         self.doubts = shared.doubts.some(match owed {
             Owed::All | Owed::Ends => usize::MAX,
             Owed::SomeEnds => SLICE,

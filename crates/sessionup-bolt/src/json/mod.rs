@@ -19,6 +19,14 @@ pub struct JsonError {
     pub what: &'static str,
 }
 
+impl JsonError {
+    /// Says what is wrong where.
+    #[must_use]
+    pub const fn new(at: usize, what: &'static str) -> Self {
+        Self { at, what }
+    }
+}
+
 /// What a value begins like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -121,11 +129,11 @@ impl<'a> Reader<'a> {
                 Some(open @ (b'{' | b'[')) => {
                     self.at += 1;
                     let close = if open == b'{' { b'}' } else { b']' };
+                    if due.len() == MAX_DEPTH {
+                        return self.wrong("nested too deeply");
+                    }
                     self.space();
                     if !self.eat(close) {
-                        if due.len() == MAX_DEPTH {
-                            return self.wrong("nested too deeply");
-                        }
                         due.push(close);
                         self.name_if(close == b'}')?;
                         continue;

@@ -22,16 +22,22 @@ impl Seen {
 
     /// Notes pages that were not met before.
     pub(crate) fn add(&mut self, first: u64, count: u64, otherwise: Rule) -> Result<(), Damage> {
-        for page in first..first.saturating_add(count) {
+        let (mut page, end) = (first, first.saturating_add(count));
+        while page < end {
             let word = usize::try_from(page / 64)
                 .ok()
                 .and_then(|word| self.bits.get_mut(word))
                 .ok_or(Damage::new(page, Rule::PageNumber))?;
-            let bit = 1 << (page % 64);
-            if *word & bit != 0 {
-                return Err(Damage::new(page, otherwise));
+            // As many pages as are in one word.
+            let from = page % 64;
+            let count = (64 - from).min(end - page);
+            let mask = (u64::MAX >> (64 - count)) << from;
+            if *word & mask != 0 {
+                let met = u64::from((*word & mask).trailing_zeros());
+                return Err(Damage::new(page - from + met, otherwise));
             }
-            *word |= bit;
+            *word |= mask;
+            page += count;
         }
         Ok(())
     }
@@ -58,6 +64,12 @@ mod tests {
             seen.add(101, 1, Rule::PageShared),
             Err(Damage::new(101, Rule::PageShared))
         );
+        assert_eq!(
+            seen.add(102, u64::MAX, Rule::PageShared),
+            Err(Damage::new(192, Rule::PageNumber))
+        );
+        let mut seen = Seen::new(130);
+        assert_eq!(seen.add(2, 100, Rule::PageShared), Ok(()));
         assert_eq!(
             seen.add(1, 1, Rule::FreelistInUse),
             Err(Damage::new(1, Rule::FreelistInUse))

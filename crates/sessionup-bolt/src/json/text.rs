@@ -5,7 +5,9 @@
 /// U+FFFD comes in the place of each byte that is no UTF-8 and of each half of a surrogate pair
 /// without the other. The error is a place and what is wrong there.
 pub(super) fn unescape(raw: &[u8]) -> Result<String, (usize, &'static str)> {
-    let mut text = String::with_capacity(raw.len());
+    // As long as it can become: growing step by step would take more memory than is promised.
+    let invalid: usize = raw.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    let mut text = String::with_capacity(raw.len() + 2 * invalid);
     let mut rest = raw;
     while let Some(escape) = rest.iter().position(|byte| *byte == b'\\') {
         let (plain, escaped) = rest.split_at(escape);

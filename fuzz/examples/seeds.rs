@@ -4,6 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+#[path = "../../crates/sessionup-bolt/tests/bolt_bytes/property.rs"]
+mod bolt;
+#[path = "../../crates/sessionup-bolt/tests/support/forge.rs"]
+mod forge;
 #[path = "../../crates/sessionup-redb/tests/record_bytes/property.rs"]
 #[allow(dead_code)]
 mod property;
@@ -16,6 +20,7 @@ fn main() -> io::Result<()> {
     for (target, _) in corpus::properties::ALL {
         write(&to.join(target), corpus::seeds(target))?;
     }
+    write(&to.join("bolt"), bolt::seeds())?;
     let bench = property::Bench::new();
     let records = records::records().into_iter();
     write(

@@ -64,7 +64,7 @@ fn mark_free(
 
     let start = freelist * meta.page_size;
     let end = start + pages * meta.page_size;
-    let mut at = start + PAGE_HEADER;
+    let mut at = start + PAGE_HEADER as u64;
     let mut count = u64::from(header.count);
     if header.count == layout::COUNT_ELSEWHERE {
         count = Numbers(&source.read(at, 8)?).u64();

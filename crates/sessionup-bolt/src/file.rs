@@ -41,7 +41,7 @@ pub struct BoltFile {
 
 impl BoltFile {
     /// Longest value that is read, in bytes. A session of sessionup-boltstore has some hundred.
-    pub const MAX_VALUE_BYTES: u32 = 8 * 1024 * 1024;
+    pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
 
     /// Opens a file and reads its two meta pages.
     ///
@@ -157,4 +157,4 @@ impl BoltFile {
     }
 }
 
-const _: () = assert!(layout::MAX_KEY < BoltFile::MAX_VALUE_BYTES);
+const _: () = assert!((layout::MAX_KEY as usize) < BoltFile::MAX_VALUE_BYTES);

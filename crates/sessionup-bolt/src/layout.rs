@@ -1,12 +1,12 @@
 //! Numbers of Bolt's format that reader and writer share. All integers are little endian.
 
 /// `id: u64, flags: u16, count: u16, overflow: u32`, at the beginning of each page.
-pub(crate) const PAGE_HEADER: u64 = 16;
+pub(crate) const PAGE_HEADER: usize = 16;
 /// A branch's `pos: u32, ksize: u32, child: u64`, a leaf's `flags: u32, pos: u32, ksize: u32, vsize:
 /// u32`. `pos` counts from where the element itself begins.
-pub(crate) const ELEMENT: u64 = 16;
+pub(crate) const ELEMENT: usize = 16;
 /// `root: u64, sequence: u64`, where the value of a bucket begins.
-pub(crate) const BUCKET_HEADER: u64 = 16;
+pub(crate) const BUCKET_HEADER: usize = 16;
 /// All of a meta page after the page's header.
 pub(crate) const META: usize = 64;
 /// What of a meta page is under its check value.

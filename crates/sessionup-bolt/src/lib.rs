@@ -5,6 +5,33 @@
 //! - [`Import`] takes them into any store. A cookie that Go issued keeps its user logged in.
 //! - [`Export`] gives back what a Go server can honour, in a file that [`Writer`] makes.
 //!
+//! # Moving over
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use sessionup_bolt::{BoltFile, Import};
+//! use sessionup_core::{Clock, Manager, SystemClock};
+//! use sessionup_redb::RedbStore;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = RedbStore::open("sessions.redb")?;
+//! let file = BoltFile::open("my.db")?;
+//! let report = Import::new()
+//!     .max_lifetime(Duration::from_secs(30 * 24 * 60 * 60))
+//!     .run_blocking(&store, file.sessions("sessions")?, SystemClock::default().now(), |row| {
+//!         println!("{row:?}");
+//!     })?;
+//! println!("{report}");
+//!
+//! let sessions = Manager::builder(store)
+//!     .cookie_name("sessionup")
+//!     .accept_imported_tokens()
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is read
 //!
 //! Files of bbolt, format 2, with pages of 512 bytes to 16 MiB, in Storm's layout, as

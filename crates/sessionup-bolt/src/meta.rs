@@ -70,7 +70,7 @@ impl Meta {
     }
 
     fn at(source: &Source, page: u64, at: u64) -> Result<Result<Self, Rule>, BoltError> {
-        const LENGTH: usize = PAGE_HEADER as usize + META;
+        const LENGTH: usize = PAGE_HEADER + META;
         if at.saturating_add(LENGTH as u64) > source.length() {
             return Ok(Err(Rule::MetaShort));
         }
@@ -81,7 +81,7 @@ impl Meta {
     fn parse(page: u64, bytes: &[u8]) -> Result<Self, Rule> {
         let mut header = Numbers(bytes);
         let (id, flags) = (header.u64(), header.u16());
-        let meta = bytes.get(PAGE_HEADER as usize..).unwrap_or_default();
+        let meta = bytes.get(PAGE_HEADER..).unwrap_or_default();
         let mut numbers = Numbers(meta);
         if numbers.u32() != layout::MAGIC {
             return Err(Rule::MetaMagic);

@@ -11,7 +11,7 @@ const HEAD: u64 = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) at: u64,
-    pub(crate) length: u32,
+    pub(crate) length: usize,
 }
 
 /// The first bytes of a page.
@@ -93,7 +93,7 @@ impl Page {
             _ if inline => return Err(broken(Rule::InlineKind)),
             _ => return Err(broken(Rule::PageKind)),
         };
-        let free_from = PAGE_HEADER + u64::from(count) * ELEMENT;
+        let free_from = (PAGE_HEADER + usize::from(count) * ELEMENT) as u64;
         if free_from > length {
             return Err(broken(Rule::PageElements));
         }
@@ -133,7 +133,7 @@ impl Page {
         let is_bucket = match flags {
             0 => false,
             layout::BUCKET if self.inline => return self.broken(Rule::InlineBucket),
-            layout::BUCKET if u64::from(value) < BUCKET_HEADER => {
+            layout::BUCKET if (value as usize) < BUCKET_HEADER => {
                 return self.broken(Rule::BucketHeader);
             }
             layout::BUCKET => true,
@@ -149,15 +149,14 @@ impl Page {
 
     /// Reads bytes of the file, from what was kept of this page if they are there.
     pub(crate) fn bytes(&self, source: &Source, span: Span) -> Result<Vec<u8>, BoltError> {
-        let length = span.length as usize;
         let kept = span
             .at
             .checked_sub(self.at)
             .and_then(|from| usize::try_from(from).ok())
-            .and_then(|from| self.head.get(from..from.checked_add(length)?));
+            .and_then(|from| self.head.get(from..from.checked_add(span.length)?));
         match kept {
             Some(kept) => Ok(kept.to_vec()),
-            None => Ok(source.read(span.at, length)?),
+            None => Ok(source.read(span.at, span.length)?),
         }
     }
 
@@ -165,11 +164,11 @@ impl Page {
         if self.next == self.count {
             return Ok(None);
         }
-        let at = PAGE_HEADER + u64::from(self.next) * ELEMENT;
+        let at = (PAGE_HEADER + usize::from(self.next) * ELEMENT) as u64;
         self.next += 1;
         let span = Span {
             at: self.at + at,
-            length: ELEMENT as u32,
+            length: ELEMENT,
         };
         Ok(Some((at, self.bytes(source, span)?)))
     }
@@ -194,9 +193,9 @@ impl Page {
             return self.broken(Rule::ElementOverlap);
         }
         self.free_from = end;
-        let span = |at, length| Span {
+        let span = |at, length: u32| Span {
             at: self.at + at,
-            length,
+            length: length as usize,
         };
         let key = self.bytes(source, span(from, key))?;
         Ok((key, span(middle, value)))

@@ -112,7 +112,7 @@ pub enum BadRow {
     #[error("it has {bytes} bytes, which is too large to be read")]
     TooLarge {
         /// How many it has.
-        bytes: u32,
+        bytes: usize,
     },
     /// It has more entries of meta than [`GoSession::MAX_META_ENTRIES`].
     #[error("it has too many entries of meta to be read")]

@@ -112,17 +112,17 @@ impl<'f> Walk<'f> {
         };
         let header = self.value(Span {
             at: bucket.value.at,
-            length: BUCKET_HEADER as u32,
+            length: BUCKET_HEADER,
         })?;
         let root = Numbers(&header).u64();
         if root != 0 {
             return self.open(root, bounds);
         }
-        let length = u64::from(bucket.value.length) - BUCKET_HEADER;
+        let length = bucket.value.length - BUCKET_HEADER;
         if length < PAGE_HEADER {
             return Err(Damage::new(bucket.page, Rule::BucketHeader).into());
         }
-        let span = (bucket.value.at + BUCKET_HEADER, length);
+        let span = (bucket.value.at + BUCKET_HEADER as u64, length as u64);
         let page = Page::read(self.source, bucket.page, span, true)?;
         self.push(page, bounds)
     }
@@ -131,7 +131,7 @@ impl<'f> Walk<'f> {
     pub(crate) fn value(&self, span: Span) -> Result<Vec<u8>, BoltError> {
         match self.open.last() {
             Some(top) => top.page.bytes(self.source, span),
-            None => Ok(self.source.read(span.at, span.length as usize)?),
+            None => Ok(self.source.read(span.at, span.length)?),
         }
     }
 
@@ -182,7 +182,7 @@ pub(crate) fn page_run(
     if number < 2 || number >= meta.pages {
         return broken(Rule::PageNumber);
     }
-    let header = Header::parse(&source.read(number * meta.page_size, PAGE_HEADER as usize)?);
+    let header = Header::parse(&source.read(number * meta.page_size, PAGE_HEADER)?);
     if header.id != number {
         return broken(Rule::PageId);
     }

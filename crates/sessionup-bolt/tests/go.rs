@@ -90,7 +90,7 @@ fn ask(peer: &Path, arguments: &[&str], input: &str) -> Vec<Value> {
 
 /// Enough for a tree of three levels, with large and odd ones among them.
 fn sessions() -> Vec<GoSession> {
-    (0..1_500_i64)
+    (0_u16..1_500)
         .map(|number| {
             let token = match number {
                 40 => b"bad\xff\xfeid-with-more-bytes".to_vec(),
@@ -100,13 +100,14 @@ fn sessions() -> Vec<GoSession> {
                 _ => format!("session-{number:05}-0123456789abcdefghijklmnop").into_bytes(),
             };
             let mut session = GoSession::new(GoToken::new(token));
-            session.created_at = Timestamp::from_millis(1_795_372_146_000 + number);
-            session.expires_at = Timestamp::from_millis(2_110_000_000_000 - number * 1_000);
+            session.created_at = Timestamp::from_millis(1_795_372_146_000 + i64::from(number));
+            session.expires_at =
+                Timestamp::from_millis(2_110_000_000_000 - i64::from(number) * 1_000);
             session.user_key = format!("user <{}> & \u{2028} \u{7f}\u{1}\"", number % 100);
-            session.ip = ["192.0.2.1", "2001:db8::7", ""][number as usize % 3]
+            session.ip = ["192.0.2.1", "2001:db8::7", ""][usize::from(number % 3)]
                 .parse()
                 .ok();
-            session.os = ["Linux", "", "OS X"][number as usize % 3].into();
+            session.os = ["Linux", "", "OS X"][usize::from(number % 3)].into();
             session.browser = "Firefox".into();
             if number % 4 == 0 {
                 session.meta = (0..number % 7)

@@ -138,7 +138,7 @@ fn memory_stays_within_what_is_promised() {
     sparse(&path("deep"), forge, most_pages, &levels);
 
     // The largest values, of bytes that take more room when they are read.
-    let largest = BoltFile::MAX_VALUE_BYTES as usize;
+    let largest = BoltFile::MAX_VALUE_BYTES;
     let mut text = b"{\"id\":\"k\",\"user_key\":\"".to_vec();
     text.resize(largest - 2, 0xff);
     text.extend(b"\"}");

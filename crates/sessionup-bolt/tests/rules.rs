@@ -1,6 +1,11 @@
 //! Each rule of the format: a file that breaks it alone, and the error that names page and rule.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used
+)]
 
 #[path = "support/forge.rs"]
 mod forge;
@@ -241,8 +246,10 @@ fn each_rule_has_its_name() {
     }
 }
 
-/// Spoils the bytes of a finished file; the first page tells why it was not taken.
-const META_CASES: &[(&str, Rule, fn(&mut Vec<u8>))] = &[
+/// How the bytes of a finished file are spoiled, and why its first page is not taken then.
+type MetaCase = (&'static str, Rule, fn(&mut Vec<u8>));
+
+const META_CASES: &[MetaCase] = &[
     ("magic", Rule::MetaMagic, |b| b[16] ^= 1),
     ("version", Rule::MetaVersion, |b| b[20] = 3),
     ("check value", Rule::MetaChecksum, |b| b[72] ^= 1),
@@ -262,7 +269,7 @@ fn each_rule_of_a_meta_page_has_its_name() {
         spoil(&mut bytes);
         expect_no_bolt(name, bytes, *rule);
     }
-    let signed: [(&str, Rule, fn(&mut Vec<u8>)); 9] = [
+    let signed: [MetaCase; 9] = [
         ("page size 0", Rule::MetaPageSize, |b| b[24..28].fill(0)),
         ("page size 1", Rule::MetaPageSize, |b| {
             b[24..28].copy_from_slice(&1_u32.to_le_bytes())

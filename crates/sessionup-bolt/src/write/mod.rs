@@ -175,7 +175,7 @@ impl Writer {
             let bucket = pages.tree([Item::bucket(storm::RECORD, &record)])?;
             buckets.insert(self.bucket.as_bytes(), bucket);
         }
-        let buckets: Vec<([u8; BUCKET_HEADER as usize], &[u8])> = buckets
+        let buckets: Vec<([u8; BUCKET_HEADER], &[u8])> = buckets
             .into_iter()
             .map(|(name, root)| (pages::bucket(root), name))
             .collect();

@@ -8,10 +8,10 @@ use crate::layout::{
 };
 
 /// The size of a page, which the file states: Bolt takes any.
-const PAGE: u64 = 4_096;
+const PAGE: usize = 4_096;
 /// Where the list of free pages is, which is empty.
 const FREELIST_AT: u64 = 2;
-const FIRST: u64 = 3;
+const FIRST: usize = 3;
 
 /// A pair or a bucket in a leaf.
 #[derive(Clone, Copy)]
@@ -38,14 +38,14 @@ impl<'a> Item<'a> {
         }
     }
 
-    const fn bytes(&self) -> u64 {
-        ELEMENT + self.key.len() as u64 + self.value.len() as u64
+    const fn bytes(&self) -> usize {
+        ELEMENT + self.key.len() + self.value.len()
     }
 }
 
 /// Makes the value of a bucket whose tree begins at a page.
-pub(super) fn bucket(root: u64) -> [u8; BUCKET_HEADER as usize] {
-    let mut header = [0; BUCKET_HEADER as usize];
+pub(super) fn bucket(root: u64) -> [u8; BUCKET_HEADER] {
+    let mut header = [0; BUCKET_HEADER];
     let (front, _sequence) = header.split_at_mut(8);
     front.copy_from_slice(&root.to_le_bytes());
     header
@@ -71,15 +71,18 @@ struct Child {
 }
 
 impl Child {
-    const fn bytes(&self) -> u64 {
-        ELEMENT + self.key.len() as u64
+    const fn bytes(&self) -> usize {
+        ELEMENT + self.key.len()
     }
 }
 
 impl<'w, W: Write + Seek> Pages<'w, W> {
     pub(super) fn new(out: &'w mut W) -> io::Result<Self> {
-        out.write_all(&[0; (FIRST * PAGE) as usize])?;
-        Ok(Self { out, next: FIRST })
+        out.write_all(&[0; FIRST * PAGE])?;
+        Ok(Self {
+            out,
+            next: FIRST as u64,
+        })
     }
 
     /// Writes a tree of items in the order of their keys; returns the page of its root.
@@ -138,12 +141,12 @@ impl<'w, W: Write + Seek> Pages<'w, W> {
 
     fn branch(&mut self, children: Vec<Child>) -> io::Result<Child> {
         let mut bytes = header(self.next, BRANCH, children.len());
-        let mut pos = children.len() as u64 * ELEMENT;
+        let mut pos = children.len() * ELEMENT;
         for child in &children {
             put_u32(&mut bytes, pos);
-            put_u32(&mut bytes, child.key.len() as u64);
+            put_u32(&mut bytes, child.key.len());
             bytes.extend(child.page.to_le_bytes());
-            pos = pos + child.key.len() as u64 - ELEMENT;
+            pos = pos + child.key.len() - ELEMENT;
         }
         children.iter().for_each(|child| bytes.extend(&child.key));
         let page = self.write(bytes)?;
@@ -156,25 +159,25 @@ impl<'w, W: Write + Seek> Pages<'w, W> {
 
     /// Writes a page with as many that continue it as it needs.
     fn write(&mut self, mut bytes: Vec<u8>) -> io::Result<u64> {
-        let pages = (bytes.len() as u64).div_ceil(PAGE);
-        bytes.resize(usize::try_from(pages * PAGE).unwrap_or(usize::MAX), 0);
+        let pages = bytes.len().div_ceil(PAGE);
+        bytes.resize(pages * PAGE, 0);
         let overflow = u32::try_from(pages - 1).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(field) = bytes.get_mut(12..16) {
             field.copy_from_slice(&overflow);
         }
         self.out.write_all(&bytes)?;
         let page = self.next;
-        self.next += pages;
+        self.next += pages as u64;
         Ok(page)
     }
 
     /// Writes the two meta pages and the empty list of free pages.
     pub(super) fn finish(self, root: u64) -> io::Result<()> {
         let mut bytes = Vec::new();
-        for txid in 0..2_u64 {
+        for txid in 0..2 {
             bytes.extend(header(txid, META_PAGE, 0));
             bytes.extend(meta(root, self.next, txid));
-            bytes.resize(((txid + 1) * PAGE) as usize, 0);
+            bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         }
         bytes.extend(header(FREELIST_AT, FREELIST, 0));
         self.out.seek(SeekFrom::Start(0))?;
@@ -184,13 +187,13 @@ impl<'w, W: Write + Seek> Pages<'w, W> {
 
 fn leaf(page: u64, items: &[Item<'_>]) -> Vec<u8> {
     let mut bytes = header(page, LEAF, items.len());
-    let mut pos = items.len() as u64 * ELEMENT;
+    let mut pos = items.len() * ELEMENT;
     for item in items {
         bytes.extend(item.flags.to_le_bytes());
         put_u32(&mut bytes, pos);
-        put_u32(&mut bytes, item.key.len() as u64);
-        put_u32(&mut bytes, item.value.len() as u64);
-        pos = pos + (item.key.len() + item.value.len()) as u64 - ELEMENT;
+        put_u32(&mut bytes, item.key.len());
+        put_u32(&mut bytes, item.value.len());
+        pos = pos + item.key.len() + item.value.len() - ELEMENT;
     }
     for item in items {
         bytes.extend(item.key);
@@ -223,6 +226,6 @@ fn meta(root: u64, pages: u64, txid: u64) -> Vec<u8> {
     bytes
 }
 
-fn put_u32(bytes: &mut Vec<u8>, number: u64) {
+fn put_u32(bytes: &mut Vec<u8>, number: usize) {
     bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
 }

@@ -418,7 +418,7 @@ fn a_run_that_fails_anywhere_converges_when_it_is_run_again() {
     assert!(expected.iter().all(Option::is_some));
 
     for fault in [Fault::Unavailable, Fault::OutcomeUnknown, Fault::Silence] {
-        for after in 0..go.len() {
+        for after in (0..go.len()).step_by(3) {
             let failing = Failing::new(MemoryStore::new(), fault, after);
             let rows = file.sessions("sessions").unwrap();
             let import_all = everything();

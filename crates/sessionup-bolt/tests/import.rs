@@ -448,6 +448,19 @@ fn a_run_that_fails_anywhere_converges_when_it_is_run_again() {
 }
 
 #[test]
+fn a_store_that_takes_few_at_once_is_not_overrun() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = sessionup_redb::RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .queue(std::num::NonZeroUsize::MIN)
+        .open(directory.path().join("sessions.redb"))
+        .unwrap();
+    let file = database("small");
+    let (report, _) = import(everything(), &store, &file, "sessions", LATE);
+    assert_eq!(report.imported, 50);
+}
+
+#[test]
 fn damage_ends_an_import_after_what_came_before() {
     let session = |key: &str| {
         let value =

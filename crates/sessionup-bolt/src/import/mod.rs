@@ -224,23 +224,23 @@ impl<S: Store, F: FnMut(&ImportedRow) + Send> Run<'_, S, F> {
     /// Creates the sessions of a batch. If some fail, the others are counted all the same.
     async fn create(&mut self, batch: Vec<Waiting>) -> Result<(), StoreError> {
         let (store, now) = (self.store, self.now);
-        let created = join_all(batch.into_iter().map(async |waiting| {
-            let Waiting { number, id, taken } = waiting;
-            let outcome = match store
-                .create(taken.record, CreateOptions::default(), now)
-                .await
-            {
-                Ok(_) => Ok(Outcome::Imported { cut: taken.cut }),
-                Err(StoreError::DuplicateId) => Ok(Outcome::AlreadyThere),
-                Err(error) => Err(error),
-            };
-            (number, id, outcome)
-        }))
-        .await;
+        let create = async |waiting: &Waiting| {
+            let record = waiting.taken.record.clone();
+            store.create(record, CreateOptions::default(), now).await
+        };
+        let created = join_all(batch.iter().map(create)).await;
         let mut failed = None;
-        for (number, id, outcome) in created {
+        for (waiting, mut outcome) in batch.iter().zip(created) {
+            // Too many at once for this store: by itself there is room.
+            if matches!(outcome, Err(StoreError::Overloaded)) {
+                outcome = create(waiting).await;
+            }
+            let cut = waiting.taken.cut;
             match outcome {
-                Ok(outcome) => self.tell(number, id, outcome),
+                Ok(_) => self.tell(waiting.number, waiting.id, Outcome::Imported { cut }),
+                Err(StoreError::DuplicateId) => {
+                    self.tell(waiting.number, waiting.id, Outcome::AlreadyThere);
+                }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

@@ -12,9 +12,10 @@ use crate::{BoltError, layout};
 /// A Bolt file, open for reading.
 ///
 /// It is read where it is asked, piece by piece, and never written. A shared lock of the kind that
-/// Bolt takes is held as long as this value lives: a program that has the file open for writing is
-/// told of ([`BoltError::Busy`]), and one that comes later waits for us. Where a file system or an
-/// operating system has no such locks, make sure yourself that nobody writes.
+/// Bolt takes on Unix is held as long as this value lives: a file that a program has open for writing
+/// is refused ([`BoltError::Busy`]), and a program that comes later waits for us. So is a file on a
+/// file system without such locks ([`BoltError::Io`]); read a copy elsewhere. On Windows Bolt locks in
+/// a way of its own: make sure yourself that the Go program is stopped.
 ///
 /// Whatever the bytes are, reading ends, and takes at most 64 MiB and the largest value of memory;
 /// values above [`BoltFile::MAX_VALUE_BYTES`] are not read. What was damaged is named by its page

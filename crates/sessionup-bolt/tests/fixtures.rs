@@ -118,6 +118,29 @@ fn a_bucket_without_sessions_is_an_error_that_names_those_that_have_some() {
     }
 }
 
+/// 700 sessions each, most of them deleted again in no order.
+#[test]
+fn every_page_size_is_read_after_many_deletes() {
+    for page_size in [512, 1_024, 2_048, 8_192, 32_768, 65_536] {
+        let file = database(&format!("deletes{page_size}"));
+        assert_eq!(file.page_size(), page_size);
+        let checked = file.check().unwrap();
+        assert!(checked.free_pages > checked.pages / 2, "{checked:?}");
+        let sessions = sessions(&file, "b");
+        assert_eq!(sessions.len(), 120);
+        for session in sessions {
+            assert_eq!(session.ip, "1.2.3.4".parse().ok());
+            assert_eq!(
+                session
+                    .expires_at
+                    .saturating_since(session.created_at)
+                    .as_secs(),
+                3_600
+            );
+        }
+    }
+}
+
 #[test]
 fn a_spoiled_newest_meta_page_falls_back_to_the_one_before() {
     for name in ["small", "pagesize16k"] {

@@ -2,6 +2,7 @@
 //
 //	go run . use FILE BUCKET CREATE DELETE   uses a file as a server would, and checks it
 //	go run . json                            reads records, a line of hexadecimal each, as Storm does
+//	go run . deletes FILE PAGE_SIZE          makes a file of which most was deleted again
 //	go run . hold FILE                       holds a file open for writing until its input ends
 package main
 
@@ -13,8 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	boltstore "github.com/davseby/sessionup-boltstore"
@@ -29,10 +33,12 @@ func main() {
 		err = use(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
 	case len(os.Args) == 2 && os.Args[1] == "json":
 		err = decode()
+	case len(os.Args) == 4 && os.Args[1] == "deletes":
+		err = deletes(os.Args[2], os.Args[3])
 	case len(os.Args) == 3 && os.Args[1] == "hold":
 		err = hold(os.Args[2])
 	default:
-		err = errors.New("use FILE BUCKET CREATE DELETE | json | hold FILE")
+		err = errors.New("use FILE BUCKET CREATE DELETE | json | deletes FILE PAGE_SIZE | hold FILE")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -181,6 +187,57 @@ func decode() error {
 		}
 	}
 	return lines.Err()
+}
+
+// deletes creates 700 sessions in bucket b, deletes some in between, and afterwards all but 120.
+func deletes(path, pageSize string) error {
+	size, err := strconv.Atoi(pageSize)
+	if err != nil {
+		return err
+	}
+	db, err := bolt.Open(path, 0600, &bolt.Options{
+		PageSize: size, NoSync: true, FreelistType: bolt.FreelistMapType,
+	})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	store, err := boltstore.New(db, "b", 0)
+	if err != nil {
+		return err
+	}
+	ctx, random, now := context.Background(), rand.New(rand.NewSource(int64(size))), time.Now()
+	var ids []string
+	drop := func() error {
+		at := random.Intn(len(ids))
+		id := ids[at]
+		ids = append(ids[:at], ids[at+1:]...)
+		return store.DeleteByID(ctx, id)
+	}
+	for number := 0; number < 700; number++ {
+		s := sessionup.Session{
+			ID: fmt.Sprintf("%040x", random.Uint64()), UserKey: fmt.Sprint("u", number%9),
+			CreatedAt: now, ExpiresAt: now.Add(time.Hour), IP: net.IPv4(1, 2, 3, 4),
+		}
+		if number%50 == 0 {
+			s.Meta = map[string]string{"x": strings.Repeat("y", random.Intn(9000))}
+		}
+		if err := store.Create(ctx, s); err != nil {
+			return err
+		}
+		ids = append(ids, s.ID)
+		if number%3 == 2 {
+			if err := drop(); err != nil {
+				return err
+			}
+		}
+	}
+	for len(ids) > 120 {
+		if err := drop(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func hold(path string) error {

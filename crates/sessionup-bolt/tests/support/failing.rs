@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey,
+    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
 };
 
 /// What happens at the create that is hit, and at all after it.
@@ -45,6 +45,10 @@ impl Failing {
 impl Store for Failing {
     fn epoch(&self) -> Epoch {
         self.inner.epoch()
+    }
+
+    fn watermark(&self) -> &Watermark {
+        self.inner.watermark()
     }
 
     async fn create(

@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use sessionup_core::{Change, CreateOptions, Record, SecretHash, Store};
 use sessionup_redb::RedbStore;
-use support::{Disk, at, builder, create, create_many, id, session, user};
+use support::{Disk, at, begin, builder, create, create_many, id, session, user};
 
 async fn touch(store: &RedbStore, number: u64, millis: i64) -> Option<i64> {
     let touched = store.update(id(number), Change::touch(at(millis)), at(millis));
@@ -111,4 +113,50 @@ async fn use_and_change_at_once_keep_both() {
     assert_eq!(changed.session.last_seen_at, at(10));
     assert_eq!(changed.session.expires_at, at(500));
     assert_eq!(seen(&store, 1, 20).await, Some(10));
+}
+
+/// Keeps the thread that wakes somebody until it is told to go on.
+struct Hold {
+    is_woken: mpsc::Sender<()>,
+    goes_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wake for Hold {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.send(()).unwrap();
+        // The other end is dropped if the test failed.
+        let _ = self.goes_on.lock().unwrap().recv();
+    }
+}
+
+#[tokio::test]
+async fn use_does_not_stick_to_a_later_session_that_begins_and_changes_in_one_commit() {
+    let disk = Disk::default();
+    let store = disk.store();
+    create(&store, 1, "ann").await.unwrap();
+    let (is_woken, woken) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel();
+    let goes_on = Mutex::new(goes_on);
+    let waker = Waker::from(Arc::new(Hold { is_woken, goes_on }));
+    let mut first = Box::pin(create(&store, 2, "bob"));
+    let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    woken.recv().unwrap();
+
+    // The writer is held up between two commits, so all three wait for the next one.
+    assert_eq!(touch(&store, 1, 10).await, Some(10));
+    let ending = begin(store.delete(id(1), None));
+    let beginning = begin(create(&store, 1, "ann"));
+    let mut change = Change::default();
+    change.expires_at = Some(at(500));
+    let changing = begin(store.update(id(1), change, at(20)));
+    go_on.send(()).unwrap();
+
+    assert!(ending.await.unwrap());
+    beginning.await.unwrap();
+    let changed = changing.await.unwrap().unwrap();
+    assert_eq!(changed.session.last_seen_at, at(0));
+    assert_eq!(seen(&store, 1, 20).await, Some(0));
+    store.close().await;
+    assert_eq!(seen(&disk.store(), 1, 20).await, Some(0));
 }

@@ -15,6 +15,7 @@
 //!   the answers.
 //! - [`process`] has the parts that take a process and a kernel of their own.
 //! - [`measure`] tells what commits and openings cost.
+//! - [`http_histories`] has requests sent at once through the real layers.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
 //! - [`disk`] is a disk in memory that fails, forgets and remembers as it is told.
 
@@ -29,6 +30,7 @@ pub mod campaign;
 pub mod damage;
 pub mod disk;
 pub mod histories;
+pub mod http_histories;
 pub mod io_errors;
 pub mod ledger;
 pub mod linear;

@@ -3,6 +3,7 @@
 use crate::campaign::Part;
 use crate::damage::Damages;
 use crate::histories::Histories;
+use crate::http_histories::HttpHistories;
 use crate::io_errors::IoErrors;
 use crate::power_loss::PowerLoss;
 use crate::process::full::DiskFull;
@@ -36,5 +37,6 @@ pub fn all() -> Vec<Box<dyn Part>> {
         Box::new(DiskFull),
         Box::new(SyncTrace),
         Box::new(Soak::default()),
+        Box::new(HttpHistories),
     ]
 }

@@ -228,3 +228,106 @@ impl Object for World {
         matches!(step.what, What::WhoAmI | What::List)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linear::{Call, Verdict, check};
+
+    /// A request: its steps, what it was answered, and its moments.
+    fn ask(steps: &[What], answer: &Answer, called: u64, returned: u64) -> Vec<Call<World>> {
+        let steps = steps.iter().cloned().enumerate();
+        let last = steps.len() - 1;
+        let calls = steps.map(|(at, what)| Call {
+            client: 1,
+            op: Step {
+                request: called,
+                what,
+            },
+            answer: (at == last).then(|| answer.clone()),
+            called: called + at as u64,
+            returned: Some(returned),
+            after: None,
+        });
+        calls.collect()
+    }
+
+    fn token() -> Option<Token> {
+        Some("t".into())
+    }
+
+    fn login() -> Vec<Call<World>> {
+        let new = Some(("s".into(), "t".into()));
+        let steps = [
+            What::Arrive("ann".into()),
+            What::Find(None),
+            What::Begin("ann".into(), new),
+        ];
+        ask(&steps, &Answer::Done, 0, 10)
+    }
+
+    #[test]
+    fn what_is_explained() {
+        use Verdict::{Explained, Unexplained};
+        let me = |answer, called, returned| {
+            ask(
+                &[What::Load(token()), What::WhoAmI],
+                &answer,
+                called,
+                returned,
+            )
+        };
+        let session = || Answer::Session("s".into(), "ann".into());
+        let logout_at = |called, returned| {
+            let steps = [What::Find(token()), What::Logout];
+            ask(&steps, &Answer::Done, called, returned)
+        };
+        let logout = || logout_at(20, 30);
+        let renew = || {
+            let steps = [What::Load(token()), What::Renew(token(), Some("u".into()))];
+            ask(&steps, &Answer::Done, 20, 30)
+        };
+        let cases = [
+            ("live is let in", vec![me(session(), 40, 50)], Explained),
+            (
+                "live is refused",
+                vec![me(Answer::NoSession, 40, 50)],
+                Unexplained,
+            ),
+            (
+                "revoked is refused",
+                vec![logout(), me(Answer::NoSession, 40, 50)],
+                Explained,
+            ),
+            (
+                "revoked is let in",
+                vec![logout(), me(session(), 40, 50)],
+                Unexplained,
+            ),
+            (
+                "let in at once with the logout",
+                vec![logout(), me(session(), 25, 50)],
+                Explained,
+            ),
+            (
+                "refused at once with it",
+                vec![logout(), me(Answer::NoSession, 15, 50)],
+                Explained,
+            ),
+            (
+                "renewed is let in",
+                vec![renew(), me(session(), 40, 50)],
+                Unexplained,
+            ),
+            (
+                "renewed may end the session",
+                vec![renew(), logout_at(40, 50), me(Answer::NoSession, 60, 70)],
+                Explained,
+            ),
+        ];
+        for (name, requests, verdict) in cases {
+            let calls: Vec<_> = login().into_iter().chain(requests.concat()).collect();
+            assert_eq!(check(&World::default(), &calls, 10_000), verdict, "{name}");
+        }
+    }
+}

@@ -83,14 +83,14 @@ impl Table<'_> {
             _ => Wish::Renew,
         };
         let with = with.filter(|_| !matches!(wish, Wish::Login(_)) || rng.bool());
-        Ok(self.ask(client, &wish, with)?.1)
+        Ok(self.ask(client, &wish, with.as_ref())?.1)
     }
 
     /// Looks at every cookie there ever was; `None` if the store has not come back yet.
     pub(super) fn look(&self, known: &Known) -> Result<Option<Vec<Call>>, Violation> {
         let mut calls = Vec::new();
         for wish in [Wish::Me, Wish::Devices] {
-            let (is_known, these) = self.ask(0, &wish, Some(known.clone()))?;
+            let (is_known, these) = self.ask(0, &wish, Some(known))?;
             if !is_known {
                 return Ok(None);
             }
@@ -104,15 +104,15 @@ impl Table<'_> {
         &self,
         client: usize,
         wish: &Wish,
-        with: Option<Known>,
+        with: Option<&Known>,
     ) -> Result<(bool, Vec<Call>), Violation> {
-        let token = with.as_ref().map(|known| known.token.clone());
+        let token = with.map(|known| known.token.clone());
         let moments: [u64; 4] = std::array::from_fn(|_| self.order.moment());
         let reply = self.send(wish, token.as_deref())?;
         let answer = read(wish, &reply)?;
         let mut new = None;
         if let (Some(Answer::Done), Some(token)) = (&answer, reply.token) {
-            let (id, user) = match (wish, &with) {
+            let (id, user) = match (wish, with) {
                 (Wish::Login(user), _) => (reply.body, user.clone()),
                 (_, Some(known)) => (known.id.clone(), known.user.clone()),
                 (_, None) => return Err(Violation::new("a cookie for nobody")),
@@ -123,7 +123,7 @@ impl Table<'_> {
         let mut steps = steps(wish, token.as_ref(), new.as_ref(), answer.is_some());
         self.known().extend(new);
         if answer.is_none() {
-            match (wish, &with) {
+            match (wish, with) {
                 (Wish::Me | Wish::Devices, _) => return Ok((false, Vec::new())),
                 (Wish::RevokeOthers | Wish::RevokeAll, Some(known)) => {
                     steps.push(What::Overtake(known.user.clone()));

@@ -185,3 +185,44 @@ impl Operation for DeleteUser {
         Ok(UserDeleted::new(deleted, previous, epoch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redb::Database;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::schema::Schema;
+    use crate::touches::{Put, Touches};
+    use crate::writer::operation::Effects;
+
+    #[test]
+    fn use_while_a_change_is_being_made_stands_in_line_behind_it() {
+        let database = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        let schema = Schema::new("sessions".to_owned()).unwrap();
+        schema.prepare(&database).unwrap();
+        let touches = Touches::new(Duration::from_secs(3_600), 9);
+        let id = SessionId::from_bytes([1; 16]);
+        let at = Timestamp::from_millis;
+        let before = touches.before(id);
+
+        let transaction = database.begin_write().unwrap();
+        let mut effects = Effects::default();
+        let mut tables = Tables::open(&transaction, &schema, &touches, &mut effects).unwrap();
+        let change = Change::touch(at(5));
+        let update = Update {
+            id,
+            change,
+            now: at(5),
+        };
+        assert!(update.apply(&mut tables).is_ok_and(|it| it.is_none()));
+
+        assert_eq!(touches.put(id, at(9), before), Put::Refused);
+        touches.lift();
+        assert_eq!(touches.put(id, at(9), touches.before(id)), Put::First);
+    }
+}

@@ -74,6 +74,8 @@ struct Scenario {
     script: Script,
     has_no_cache: bool,
     writes_uses_at_once: bool,
+    /// Whether the power goes at the end, and with it what a sync that failed was to cover.
+    loses_power: bool,
 }
 
 impl Scenario {
@@ -95,12 +97,14 @@ impl Scenario {
             script,
             has_no_cache: rng.u8(..4) == 0,
             writes_uses_at_once: rng.u8(..4) == 0,
+            loses_power: false,
         };
         if rng.u8(..4) > 0 {
             let disk = scenario.disk();
             scenario.model = Run::new(&scenario, disk.clone(), 0).whole(&mut Tally::default())?;
             scenario.image = disk.image();
         }
+        scenario.loses_power = rng.u8(..3) == 0;
         scenario.steps = steps;
         Ok(scenario)
     }
@@ -109,6 +113,9 @@ impl Scenario {
         let disk = Disk::with(self.image.clone());
         if self.has_no_cache {
             disk.without_cache();
+        }
+        if self.loses_power {
+            disk.tell_syncs_apart();
         }
         disk
     }

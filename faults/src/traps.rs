@@ -20,7 +20,65 @@ pub enum Trap {
 use Trap::{Part, Test};
 
 /// Each defect with what must catch it, all of them.
-pub const TRAPS: &[(&str, &[Trap])] = &[];
+pub const TRAPS: &[(&str, &[Trap])] = &[
+    (
+        "answer-before-sync",
+        &[
+            Part("sync-order"),
+            Part("power-loss"),
+            Part("kill"),
+            Part("sync-trace"),
+        ],
+    ),
+    (
+        "revoke-without-sync",
+        &[Part("sync-order"), Part("power-loss"), Part("recovery")],
+    ),
+    ("index-later", &[Part("power-loss"), Part("recovery")]),
+    (
+        "delete-before-create",
+        &[Part("power-loss"), Part("recovery")],
+    ),
+    ("upsert", &[Part("sequences"), Part("histories")]),
+    ("two-phase-cleanup", &[Part("sequences")]),
+    ("ignored-commit-error", &[Part("io-errors"), Part("kernel")]),
+    ("retried-sync", &[Part("io-errors")]),
+    ("boundary-included", &[Part("sequences")]),
+    ("no-tombstone", &[Part("io-errors"), Part("file-limit")]),
+    ("doubts-forgotten", &[Part("io-errors")]),
+    (
+        "unbounded-queue",
+        &[Test(&["-p", "sessionup-redb", "--test", "waiting"])],
+    ),
+    (
+        "stale-cache",
+        &[Part("histories"), Part("http-histories"), Part("sequences")],
+    ),
+    ("directory-not-synced", &[Part("sync-trace")]),
+    ("uses-not-written", &[Part("sequences")]),
+    ("no-fence", &[Part("histories")]),
+    ("expired-updated", &[Part("sequences")]),
+    ("owner-not-compared", &[Part("sequences")]),
+    (
+        "epoch-ignored",
+        &[Test(&[
+            "-p",
+            "sessionup-redb",
+            "--test",
+            "conformance",
+            "overtaken",
+        ])],
+    ),
+    ("check-ignored", &[Part("damage")]),
+    (
+        "unicode-trim",
+        &[Test(&["-p", "sessionup-core", "--test", "cookie"])],
+    ),
+    (
+        "percent-decoded-name",
+        &[Test(&["-p", "sessionup-core", "--test", "cookie"])],
+    ),
+];
 
 /// What came of one trap.
 #[derive(Clone, Debug)]

@@ -45,6 +45,25 @@ struct State {
     opens: u64,
     has_no_cache: bool,
     trace: Option<Trace>,
+    durable: Option<Durable>,
+}
+
+/// What a loss of power leaves of a file: what the last sync that succeeded covered. What a sync that
+/// failed was to cover is lost, though it can be read until then.
+#[derive(Debug, Default)]
+struct Durable {
+    image: Image,
+    unsynced: Vec<(u64, Box<[u8]>)>,
+}
+
+impl Durable {
+    fn sync(&mut self, succeeded: bool) {
+        for (offset, data) in self.unsynced.drain(..) {
+            if succeeded {
+                self.image.write(offset, &data);
+            }
+        }
+    }
 }
 
 impl Disk {
@@ -94,6 +113,26 @@ impl Disk {
     /// Databases that are opened from now on read each page from the disk.
     pub fn without_cache(&self) {
         self.state().has_no_cache = true;
+    }
+
+    /// Begins to keep apart what is durable; all of it is, so far.
+    pub fn tell_syncs_apart(&self) {
+        let mut state = self.state();
+        state.durable = Some(Durable {
+            image: state.image.clone(),
+            unsynced: Vec::new(),
+        });
+    }
+
+    /// Takes the power away from whoever has the file open, and leaves what is durable; says whether
+    /// that was kept apart.
+    pub fn lose_power(&self) -> bool {
+        let mut state = self.state();
+        let Some(durable) = state.durable.take() else {
+            return false;
+        };
+        state.image = durable.image;
+        true
     }
 
     /// Begins to keep a trace.
@@ -208,6 +247,9 @@ impl StorageBackend for OnDisk {
         let (mut state, outcome) = self.0.access(Access::SetLen { grows });
         outcome?;
         state.image.set_len(len);
+        if let Some(durable) = &mut state.durable {
+            durable.image.set_len(len);
+        }
         if let Some(trace) = &mut state.trace {
             trace.0.push(Event::SetLen(len));
         }
@@ -216,7 +258,14 @@ impl StorageBackend for OnDisk {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.note(Event::SyncBegun);
-        let (mut state, outcome) = self.0.access(Access::Sync);
+        let (mut state, mut outcome) = self.0.access(Access::Sync);
+        if let Some(durable) = &mut state.durable {
+            durable.sync(outcome.is_ok());
+        }
+        if outcome.is_err() && sessionup_core::is_seeded!(RetriedSync) {
+            drop(state);
+            (state, outcome) = self.0.access(Access::Sync);
+        }
         outcome?;
         if let Some(trace) = &mut state.trace {
             trace.0.push(Event::Synced);
@@ -238,6 +287,9 @@ impl StorageBackend for OnDisk {
         };
         if !written.is_empty() {
             state.image.write(offset, written);
+            if let Some(durable) = &mut state.durable {
+                durable.unsynced.push((offset, written.into()));
+            }
             if let Some(trace) = &mut state.trace {
                 trace.0.push(Event::Write(offset, written.into()));
             }

@@ -99,7 +99,8 @@ fn ask(
                 owner: None,
             },
             answer: None,
-            called: order.moment(),
+            // The store may have done it before it told of the failure.
+            called,
             returned: None,
             after: Some(called),
         }),

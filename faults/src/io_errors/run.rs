@@ -7,6 +7,7 @@ use sessionup_redb::RedbStore;
 use super::Scenario;
 use crate::campaign::{Rng, Tally, Violation, ensure};
 use crate::disk::Disk;
+use crate::disk::fault::Fault;
 use crate::disk::life::{self, Step};
 use crate::disk::together::{carry_out, is_one_step};
 use crate::ledger::Ledger;
@@ -56,7 +57,7 @@ impl<'a> Run<'a> {
         let _ = self.heal();
         self.lives(tally)?;
         self.look()?;
-        self.close();
+        self.end(tally);
         let kept = self.settle()?;
         if self.rng.u8(..4) == 0 {
             self.open(tally)?;
@@ -93,6 +94,19 @@ impl<'a> Run<'a> {
     fn close(&mut self) {
         if let Some(store) = self.store.take() {
             block_on(store.close());
+        }
+    }
+
+    /// Closes the store, or takes the power away from it.
+    fn end(&mut self, tally: &mut Tally) {
+        if self.scenario.loses_power {
+            // Nothing is written any more.
+            self.disk.order(Fault::dead());
+        }
+        self.close();
+        if self.scenario.loses_power {
+            let _ = self.disk.heal();
+            tally.add("losses of power", u64::from(self.disk.lose_power()));
         }
     }
 

@@ -18,6 +18,7 @@
 //! - [`http_histories`] has requests sent at once through the real layers.
 //! - [`ledger`] knows from answers what a store may hold, and holds it against what is there.
 //! - [`disk`] is a disk in memory that fails, forgets and remembers as it is told.
+//! - [`kept`] reads what lies in a file by the documented format, and with none of the store's code.
 
 #![expect(
     clippy::exhaustive_enums,
@@ -32,6 +33,7 @@ pub mod disk;
 pub mod histories;
 pub mod http_histories;
 pub mod io_errors;
+pub mod kept;
 pub mod ledger;
 pub mod linear;
 pub mod measure;

@@ -14,10 +14,10 @@ use crate::campaign::{Enough, Part, Rng, Tally, Violation, ensure};
 use crate::disk::Disk;
 use crate::disk::crash::{Moment, Recipe, moments};
 use crate::disk::image::Image;
-use crate::disk::kept::kept;
 use crate::disk::life::{self, Step};
 use crate::disk::together::carry_out;
 use crate::disk::trace::Trace;
+use crate::kept::kept;
 use crate::ledger::{Ledger, holds};
 use crate::model::{Answer, Model, Op};
 use crate::perform::observe;
@@ -228,7 +228,7 @@ impl<'a> Crashes<'a> {
         let database = disk
             .database()
             .map_err(|error| Violation(format!("file does not open: {error:?}")))?;
-        let found = kept(&database)?;
+        let found = kept(&database, "sessions")?;
         let has_tables = found.is_some();
         let found = found.unwrap_or_default();
         let now = self.now;

@@ -8,9 +8,9 @@ use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder};
 
 use super::Disk;
 use super::image::Image;
-use super::kept::kept;
 use super::together::is_one_step;
 use crate::campaign::{Rng, Violation, one_of};
+use crate::kept::kept;
 use crate::model::{Model, Op};
 use crate::script::Script;
 
@@ -102,7 +102,7 @@ pub fn read(image: &Image) -> Result<Option<Model>, Violation> {
     let database = disk
         .database()
         .map_err(|error| Violation(format!("file does not open: {error:?}")))?;
-    let kept = kept(&database);
+    let kept = kept(&database, "sessions");
     disk.kill(database);
     kept
 }

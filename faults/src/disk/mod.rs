@@ -4,14 +4,12 @@
 //! - [`fault`]: what goes wrong, and from when on.
 //! - [`trace`]: what was done to the file, in order, with what was asked and answered meanwhile.
 //! - [`crash`]: what a loss of power can leave of a trace.
-//! - [`kept`]: what lies in a file, read by the documented format and not by the store.
 //! - [`together`]: having a store carry operations out in one transaction.
 //! - [`life`]: a store from its opening to its end, with all that it was asked for.
 
 pub mod crash;
 pub mod fault;
 pub mod image;
-pub mod kept;
 pub mod life;
 pub mod together;
 pub mod trace;

@@ -9,9 +9,9 @@ use sessionup_core::{Record, Session, Timestamp};
 use sessionup_redb::RedbStore;
 
 use crate::campaign::{Rng, Tally, Violation, ensure};
+use crate::kept::kept;
 use crate::model::{Answer, Model, Op};
 use crate::perform::{observe, perform};
-use crate::process::indexes;
 use crate::process::witness::Witness;
 use crate::script::{hash, id, user};
 
@@ -110,7 +110,7 @@ fn open_by_hand(path: &Path) -> Result<RedbStore, Violation> {
     };
     // A process that died on a file of its own making may not have got to its first byte.
     let database = Database::create(path).map_err(|error| cannot(&error))?;
-    indexes::check(&database)?;
+    kept(&database, "sessions")?;
     RedbStore::new(Arc::new(database), "sessions", Duration::ZERO).map_err(|error| cannot(&error))
 }
 

@@ -17,7 +17,6 @@ pub mod child;
 pub mod dying;
 pub mod flying;
 pub mod full;
-pub mod indexes;
 pub mod kernel;
 pub mod kill;
 pub mod look;

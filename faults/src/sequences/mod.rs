@@ -2,14 +2,13 @@
 //! hold what it holds.
 
 mod deaths;
-mod indexes;
 mod lane;
 mod shrink;
 mod stage;
 mod step;
 
 use crate::campaign::{Enough, Part, Rng, Tally, Violation};
-use stage::{Setup, Stage};
+use stage::{Setup, Stage, Uses};
 use step::{Step, draw};
 
 /// Sequences of operations, with restarts, prunes and dropped futures among them.
@@ -46,7 +45,7 @@ impl Part for Sequences {
         for _ in 0..SEQUENCES {
             let steps = draw(rng);
             let outcome = stage.play(&steps, tally);
-            let outcome = outcome.and_then(|()| stage.check_indexes());
+            let outcome = outcome.and_then(|()| stage.check_kept(Uses::Delayed));
             if let Err(violation) = outcome {
                 drop(stage);
                 return Err(explained(&violation, setup, played, steps));
@@ -91,7 +90,7 @@ fn failure(setup: Setup, steps: &[Step]) -> Option<Violation> {
     let play = |_| {
         let played = Stage::open(setup).and_then(|mut stage| {
             stage.play(steps, &mut Tally::default())?;
-            stage.check_indexes()
+            stage.check_kept(Uses::Delayed)
         });
         played.err()
     };

@@ -9,8 +9,9 @@ use sessionup_core::{DynStore, MemoryStore, StoreExt};
 use sessionup_redb::RedbStore;
 
 use crate::bytes::Bytes;
-use crate::campaign::{Rng, Tally, Violation};
-use crate::sequences::indexes;
+use crate::campaign::{Rng, Tally, Violation, ensure};
+use crate::kept::kept;
+use crate::model::Model;
 use crate::sequences::lane::Lane;
 use crate::sequences::step::{BUCKETS, Step};
 
@@ -36,6 +37,28 @@ impl Setup {
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Whether a file has the last uses of its sessions.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Uses {
+    /// The stores were closed, or just opened.
+    Written,
+    /// They are written with what is written next.
+    Delayed,
+}
+
+impl Uses {
+    /// What a file can be asked for.
+    fn known_of(self, records: &Model) -> Model {
+        let records = records.records().cloned();
+        Model::of(records.map(|mut record| {
+            if let Self::Delayed = self {
+                record.session.last_seen_at = record.session.created_at;
+            }
+            record
+        }))
+    }
+}
 
 /// All stores.
 pub(super) struct Stage {
@@ -130,22 +153,23 @@ impl Stage {
         Ok(())
     }
 
-    /// Holds the tables of the embedded stores against what they must hold.
+    /// Holds the tables of the embedded stores, read past them, against what they must hold.
     ///
     /// # Errors
     ///
     /// What is not as it must be.
-    pub(super) fn check_indexes(&self) -> Result<(), Violation> {
+    pub(super) fn check_kept(&self, uses: Uses) -> Result<(), Violation> {
         let Some(database) = &self.database else {
             return Ok(());
         };
         for (name, lane) in NAMES.iter().zip(&self.embedded) {
-            let checks = lane.worlds().iter();
-            let mut checks = checks.map(|world| indexes::check(database, name, world));
-            let first = checks.next().unwrap_or(Ok(()));
-            if first.is_err() && !checks.any(|check| check.is_ok()) {
-                return first.map_err(|it| of("embedded", &it));
-            }
+            let found = kept(database, name).map_err(|it| of("embedded", &it))?;
+            let found = uses.known_of(&found.unwrap_or_default());
+            let worlds = lane.worlds();
+            let is_expected = worlds.iter().any(|world| uses.known_of(world) == found);
+            ensure(is_expected, || {
+                format!("embedded: {name} keeps {found:?} instead of one of {worlds:?}")
+            })?;
         }
         Ok(())
     }
@@ -154,7 +178,7 @@ impl Stage {
         for lane in &self.embedded {
             block_on(lane.store.close());
         }
-        self.check_indexes()?;
+        self.check_kept(Uses::Written)?;
         // The last handle: this closes the database.
         drop(self.database.take());
         let stores = self.open_embedded()?;
@@ -162,7 +186,7 @@ impl Stage {
             lane.store = store;
             block_on(lane.look_behind()).map_err(|it| of("embedded, restarted", &it))?;
         }
-        self.check_indexes()
+        self.check_kept(Uses::Written)
     }
 
     fn open_embedded(&mut self) -> Result<Vec<RedbStore>, Violation> {

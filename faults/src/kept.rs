@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle as _};
 use sessionup_core::{
     DeviceKind, MetaChange, Record, Replaced, SecretHash, Session, SessionId, Timestamp, UserKey,
 };
@@ -15,19 +15,14 @@ use crate::model::Model;
 
 type Id = &'static [u8; 16];
 
-const SESSIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("sessions/sessions");
-const BY_USER: TableDefinition<'_, (&[u8], Id), ()> = TableDefinition::new("sessions/by_user");
-const BY_EXPIRY: TableDefinition<'_, (i64, Id), ()> = TableDefinition::new("sessions/by_expiry");
-const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("sessions/about");
-
-/// Reads all records, live or not; `None` if there are no tables yet.
+/// Reads all records of a bucket, live or not; `None` if it has no tables yet.
 ///
 /// # Errors
 ///
 /// What is damaged, and records without their entries in the indexes, and entries without a record.
-pub fn kept(database: &Database) -> Result<Option<Model>, Violation> {
+pub fn kept(database: &Database, bucket: &str) -> Result<Option<Model>, Violation> {
     let damaged = |error: redb::Error| Violation::new(format_args!("read: {error:?}"));
-    read(database)
+    read(database, bucket)
         .map_err(damaged)?
         .map_or(Ok(None), |tables| tables.checked().map(Some))
 }
@@ -40,13 +35,18 @@ struct Tables {
     by_expiry: BTreeMap<[u8; 16], Vec<i64>>,
 }
 
-fn read(database: &Database) -> Result<Option<Tables>, redb::Error> {
+fn read(database: &Database, bucket: &str) -> Result<Option<Tables>, redb::Error> {
+    let names = ["about", "sessions", "by_user", "by_expiry"].map(|it| format!("{bucket}/{it}"));
     let transaction = database.begin_read()?;
-    let about = match transaction.open_table(ABOUT) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-        about => about?,
-    };
-    let sessions = transaction.open_table(SESSIONS)?;
+    let mut tables = transaction.list_tables()?;
+    if !tables.any(|table| names.iter().any(|name| name == table.name())) {
+        return Ok(None);
+    }
+    let [about, sessions, by_user, by_expiry] = &names;
+    let about = transaction.open_table(TableDefinition::<&str, u64>::new(about))?;
+    let sessions = transaction.open_table(TableDefinition::<Id, &[u8]>::new(sessions))?;
+    let by_user = transaction.open_table(TableDefinition::<(&[u8], Id), ()>::new(by_user))?;
+    let by_expiry = transaction.open_table(TableDefinition::<(i64, Id), ()>::new(by_expiry))?;
     let mut tables = Tables {
         format: about.get("format")?.map(|format| format.value()),
         records: Vec::new(),
@@ -57,12 +57,12 @@ fn read(database: &Database) -> Result<Option<Tables>, redb::Error> {
         let (id, bytes) = entry?;
         tables.records.push((*id.value(), bytes.value().to_vec()));
     }
-    for entry in ReadableTable::iter(&transaction.open_table(BY_USER)?)? {
+    for entry in ReadableTable::iter(&by_user)? {
         let (key, _) = entry?;
         let (user, id) = key.value();
         tables.by_user.entry(*id).or_default().push(user.to_vec());
     }
-    for entry in ReadableTable::iter(&transaction.open_table(BY_EXPIRY)?)? {
+    for entry in ReadableTable::iter(&by_expiry)? {
         let (key, _) = entry?;
         let (step, id) = key.value();
         tables.by_expiry.entry(*id).or_default().push(step);
@@ -225,6 +225,12 @@ mod tests {
     use crate::ledger::Ledger;
     use crate::script::{Profile, Script};
 
+    const SESSIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("sessions/sessions");
+    const BY_USER: TableDefinition<'_, (&[u8], Id), ()> = TableDefinition::new("sessions/by_user");
+    const BY_EXPIRY: TableDefinition<'_, (i64, Id), ()> =
+        TableDefinition::new("sessions/by_expiry");
+    const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("sessions/about");
+
     /// The disk of a store that was closed, and what it held.
     fn closed(seed: u64) -> (Disk, Model) {
         let mut rng = Rng::with_seed(seed);
@@ -264,7 +270,7 @@ mod tests {
         fn key(record: &Record) -> &[u8] {
             record.session.user_key.as_str().as_bytes()
         }
-        let changes: [(&str, Change); 6] = [
+        let changes: [(&str, Change); 10] = [
             ("not listed", |transaction, id, record| {
                 transaction
                     .open_table(BY_USER)?
@@ -285,6 +291,26 @@ mod tests {
                 transaction
                     .open_table(BY_USER)?
                     .insert((key(record), &[7; 16]), ())?;
+                Ok(())
+            }),
+            ("not filed", |transaction, id, _| {
+                transaction
+                    .open_table(BY_EXPIRY)?
+                    .retain(|(_, filed), ()| *filed != id)?;
+                Ok(())
+            }),
+            ("filed and not there", |transaction, _, _| {
+                transaction
+                    .open_table(BY_EXPIRY)?
+                    .insert((i64::MAX, &[7; 16]), ())?;
+                Ok(())
+            }),
+            ("gone but for its entries", |transaction, id, _| {
+                transaction.open_table(SESSIONS)?.remove(&id)?;
+                Ok(())
+            }),
+            ("without its format", |transaction, _, _| {
+                transaction.delete_table(ABOUT)?;
                 Ok(())
             }),
             ("altered", |transaction, id, _| {
@@ -308,7 +334,7 @@ mod tests {
             let transaction = database.begin_write().unwrap();
             change(&transaction, *record.session.id.as_bytes(), record).unwrap();
             transaction.commit().unwrap();
-            assert!(kept(&database).is_err(), "{name}");
+            assert!(kept(&database, "sessions").is_err(), "{name}");
         }
     }
 }

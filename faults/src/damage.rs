@@ -30,9 +30,6 @@ use kind::Damage;
 #[derive(Debug)]
 pub struct Damages;
 
-/// Whether a store that does not open may have changed the file.
-const MAY_CHANGE: bool = true;
-
 impl Part for Damages {
     fn name(&self) -> &'static str {
         "damage"
@@ -143,9 +140,13 @@ impl Closed {
                     OpenError::NotADatabase { .. } => "told that it is no database",
                     _ => "told otherwise that it does not open",
                 });
+                // A closure that opens a database of its own has what redb does of it.
                 let is_changed = place.image()? != *image;
-                tally.add("changed by a failed opening", u64::from(is_changed));
-                ensure(MAY_CHANGE || !is_changed, || {
+                tally.add(
+                    "changed by a failed opening in memory",
+                    u64::from(is_changed),
+                );
+                ensure(!is_changed || matches!(place, Place::Memory(_)), || {
                     format!("changed by an opening that failed: {error:?}")
                 })
             }

@@ -124,6 +124,7 @@ impl Disk {
 
     /// Takes the power away from whoever has the file open, and leaves what is durable; says whether
     /// that was kept apart.
+    #[must_use]
     pub fn lose_power(&self) -> bool {
         let mut state = self.state();
         let Some(durable) = state.durable.take() else {

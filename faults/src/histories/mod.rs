@@ -82,16 +82,12 @@ impl Histories {
         tally.add("operations", calls.len() as u64);
         tally.count("histories");
         if scene.crosses {
-            return explain(&Model::default(), &calls, tally);
+            return explain(&Model::default(), &calls);
         }
         // Operations on different users have nothing to do with one another.
         scene.users().try_for_each(|user| {
             let calls = calls.iter().filter(|call| scene.is_of(&call.op, user));
-            explain(
-                &Model::default(),
-                &calls.cloned().collect::<Vec<_>>(),
-                tally,
-            )
+            explain(&Model::default(), &calls.cloned().collect::<Vec<_>>())
         })
     }
 }
@@ -142,18 +138,14 @@ impl Part for Histories {
 ///
 /// # Errors
 ///
-/// The shortest part that has none.
-pub fn explain<O: Object>(
-    start: &O,
-    calls: &[Call<O>],
-    tally: &mut Tally,
-) -> Result<(), Violation> {
+/// The shortest part that has none, or that there are too many orders to try.
+pub fn explain<O: Object>(start: &O, calls: &[Call<O>]) -> Result<(), Violation> {
     match check(start, calls, STATES) {
         Verdict::Explained => Ok(()),
-        Verdict::Undecided => {
-            tally.count("undecided");
-            Ok(())
-        }
+        Verdict::Undecided => Err(Violation(format!(
+            "no order was found or ruled out in {STATES} states for {} calls",
+            calls.len()
+        ))),
         Verdict::Unexplained => {
             let calls = shortest(start, calls, STATES / 10);
             let calls: Vec<_> = calls.iter().map(tell).collect();

@@ -207,12 +207,7 @@ impl Client {
         self.send(request, form)
     }
 
-    fn request(
-        &self,
-        method: &str,
-        path: &str,
-        token: Option<&str>,
-    ) -> ureq::http::request::Builder {
+    fn request(&self, method: &str, path: &str, token: Option<&str>) -> http::request::Builder {
         let uri = format!("{}{path}", self.address);
         let request = Request::builder().method(method).uri(uri);
         match token {
@@ -221,11 +216,7 @@ impl Client {
         }
     }
 
-    fn send(
-        &self,
-        request: ureq::http::request::Builder,
-        body: &str,
-    ) -> Result<Reply, ureq::Error> {
+    fn send(&self, request: http::request::Builder, body: &str) -> Result<Reply, ureq::Error> {
         let mut response = if body.is_empty() {
             self.agent.run(request.body(())?)?
         } else {

@@ -143,7 +143,8 @@ impl Attempt {
         if is_seeded!(DoubtsForgotten) {
             shared.settle(&self.doubts);
         }
-        if owed == Owed::All {
+        let is_blind = is_seeded!(TwoPhaseCleanup) && !tasks.is_empty();
+        if owed == Owed::All && !is_blind {
             self.touches = shared.touches.some(TOUCHES);
         }
         let tables = Tables::open(

@@ -203,7 +203,8 @@ mod tests {
         let database = Database::builder()
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
-        let schema = Schema::new("sessions".to_owned()).unwrap();
+        let schema =
+            Schema::new("sessions".to_owned(), crate::builder::Commits::default()).unwrap();
         schema.prepare(&database).unwrap();
         let touches = Touches::new(Duration::from_secs(3_600), 9);
         let id = SessionId::from_bytes([1; 16]);

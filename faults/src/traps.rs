@@ -48,7 +48,7 @@ pub const TRAPS: &[(&str, &[Trap])] = &[
     ("doubts-forgotten", &[Part("io-errors")]),
     (
         "unbounded-queue",
-        &[Test(&["-p", "sessionup-redb", "--test", "waiting"])],
+        &[Test(&["-p", "sessionup-redb", "--lib", "queue"])],
     ),
     (
         "stale-cache",

@@ -69,7 +69,7 @@ impl Part for HttpHistories {
             let calls = record(number, &opened, &app, &clock, rng, tally)?;
             tally.add("steps", calls.len() as u64);
             tally.count("histories");
-            explain(&World::default(), &calls)?;
+            explain(&World::default(), &calls, tally)?;
         }
         Ok(())
     }

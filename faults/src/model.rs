@@ -228,7 +228,9 @@ impl Model {
 
 /// Live: before both deadlines.
 fn is_live(session: &Session, now: Timestamp) -> bool {
-    let unused_for = now.as_millis() - session.last_seen_at.as_millis();
+    let unused_for = now
+        .as_millis()
+        .saturating_sub(session.last_seen_at.as_millis());
     let idles = session.idle_timeout.is_some_and(|idle| {
         let idle = i64::try_from(idle.as_millis()).unwrap_or(i64::MAX);
         unused_for >= idle

@@ -73,7 +73,7 @@ impl Part for Kernel {
 
     fn enough(&self) -> Enough {
         Enough {
-            short: 300,
+            short: 80,
             long: 50_000,
         }
     }

@@ -1,5 +1,6 @@
 //! Repeating the runs of a part, counting, and telling how to repeat the one that failed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -83,10 +84,10 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violatio
 }
 
 /// What was counted and measured, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
-    counts: BTreeMap<&'static str, u64>,
-    figures: BTreeMap<&'static str, String>,
+    counts: BTreeMap<Cow<'static, str>, u64>,
+    figures: BTreeMap<Cow<'static, str>, String>,
 }
 
 impl Tally {
@@ -97,12 +98,12 @@ impl Tally {
 
     /// Counts several.
     pub fn add(&mut self, what: &'static str, how_many: u64) {
-        *self.counts.entry(what).or_default() += how_many;
+        *self.counts.entry(what.into()).or_default() += how_many;
     }
 
     /// Takes note of something that is not added up: the latest is what is told.
     pub fn tell(&mut self, what: &'static str, figure: impl fmt::Display) {
-        self.figures.insert(what, figure.to_string());
+        self.figures.insert(what.into(), figure.to_string());
     }
 
     /// Returns a count.
@@ -111,9 +112,10 @@ impl Tally {
         self.counts.get(what).copied().unwrap_or_default()
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
         for (what, how_many) in &other.counts {
-            self.add(what, *how_many);
+            *self.counts.entry(what.clone()).or_default() += how_many;
         }
         let figures = other.figures.clone();
         self.figures.extend(figures);

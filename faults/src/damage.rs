@@ -1,5 +1,6 @@
 //! Files that were damaged while nobody had them open.
 
+pub mod apart;
 mod kind;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,17 +52,7 @@ impl Part for Damages {
     }
 
     fn run(&self, rng: &mut Rng, tally: &mut Tally) -> Result<(), Violation> {
-        let file = Closed::make(rng)?;
-        for _ in 0..FILES {
-            let damage = Damage::draw(&file.image, file.older.len(), rng);
-            let image = damage.done_to(&file.image, &file.older);
-            tally.count("files");
-            // Without a disk of ours it is closed with a commit, see below.
-            let by_path = damage.is_of_length() && rng.u8(..16) == 0;
-            let seen = file.look_at(&image, by_path, rng, tally);
-            seen.map_err(|violation| Violation(format!("{damage}: {violation}")))?;
-        }
-        Ok(())
+        apart::look(rng.u64(..), tally)
     }
 }
 
@@ -118,7 +109,17 @@ impl Closed {
         })
     }
 
-    /// Opens a damaged file and reads what is in it.
+    /// Damages it in one way, opens it and reads what is in it.
+    fn damage(&self, rng: &mut Rng, tally: &mut Tally) -> Result<(), Violation> {
+        let damage = Damage::draw(&self.image, self.older.len(), rng);
+        let image = damage.done_to(&self.image, &self.older);
+        tally.count("files");
+        // Without a disk of ours it is closed with a commit, see below.
+        let by_path = damage.is_of_length() && rng.u8(..16) == 0;
+        let seen = self.look_at(&image, by_path, rng, tally);
+        seen.map_err(|violation| Violation(format!("{damage}: {violation}")))
+    }
+
     fn look_at(
         &self,
         image: &Image,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use faults::campaign::{self, Outcome, Part, Plan, Until};
 use faults::traps::{self, Catch};
-use faults::{measure, parts, process};
+use faults::{damage, measure, parts, process};
 
 /// Breaks disks, processes and clocks beneath the session store, and counts what it loses.
 #[derive(Debug, Parser)]
@@ -67,6 +67,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Child {
+    /// Damages a file in many ways.
+    Damages(damage::apart::Task),
     /// Performs a script.
     Script(process::child::Task),
     /// Serves the demo.
@@ -124,10 +126,14 @@ fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 fn main() -> ExitCode {
-    // What panics within a run is reported as what did not hold, with how to repeat it.
-    campaign::hush();
+    let Arguments { command } = Arguments::parse();
+    // What panics within a run is reported as what did not hold, with how to repeat it. This one's
+    // parent reads how it ended.
+    if !matches!(command, Command::Child(Child::Damages(_))) {
+        campaign::hush();
+    }
     let parts = parts::all();
-    let passed = match Arguments::parse().command {
+    let passed = match command {
         Command::List => {
             for part in &parts {
                 println!("{:<12} {}", part.name(), part.about());
@@ -231,6 +237,7 @@ fn defects(only: &[String], longest: Duration, seed: u64) -> bool {
 /// Is a child, to its end.
 fn be(child: &Child) -> Result<(), Box<dyn std::error::Error>> {
     match child {
+        Child::Damages(task) => damage::apart::run(task)?,
         Child::Script(task) => process::child::run(task)?,
         Child::Demo(task) => tokio::runtime::Runtime::new()?.block_on(demo::server::run(task))?,
         Child::Serve(task) => process::server::serve(task)?,

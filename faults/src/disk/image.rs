@@ -7,12 +7,25 @@ use std::sync::Arc;
 pub const PAGE: usize = 4_096;
 
 /// The bytes of a file. A copy shares the pages that are changed in neither.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Image {
     /// Pages without content are not there.
     pages: Vec<Option<Arc<[u8; PAGE]>>>,
     len: u64,
 }
+
+/// The same bytes. Zeros that were written are zeros as those that were not.
+impl PartialEq for Image {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |page| match (self.pages.get(page), other.pages.get(page)) {
+            (Some(Some(one)), Some(Some(another))) if Arc::ptr_eq(one, another) => true,
+            _ => self.page(page) == other.page(page),
+        };
+        self.len == other.len && (0..self.pages.len()).all(is_same)
+    }
+}
+
+impl Eq for Image {}
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -159,5 +172,16 @@ mod tests {
             let mut beyond = [0];
             assert!(image.read(image.len(), &mut beyond).is_err());
         }
+    }
+
+    #[test]
+    fn same_bytes_are_the_same_however_they_came_about() {
+        let mut cut_off = Image::of(&[7; 3 * PAGE]);
+        cut_off.set_len(PAGE as u64);
+        cut_off.set_len(2 * PAGE as u64);
+        let written = Image::of(&[[7; PAGE], [0; PAGE]].concat());
+        assert_eq!(cut_off, written);
+        assert_ne!(cut_off, Image::of(&[7; 2 * PAGE]));
+        assert_ne!(cut_off, Image::of(&[7; PAGE]));
     }
 }

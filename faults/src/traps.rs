@@ -72,11 +72,11 @@ pub const TRAPS: &[(&str, &[Trap])] = &[
     ("check-ignored", &[Part("damage")]),
     (
         "unicode-trim",
-        &[Test(&["-p", "sessionup-core", "--test", "cookie"])],
+        &[Test(&["-p", "sessionup-core", "--lib", "cookie"])],
     ),
     (
         "percent-decoded-name",
-        &[Test(&["-p", "sessionup-core", "--test", "cookie"])],
+        &[Test(&["-p", "sessionup-core", "--lib", "cookie"])],
     ),
 ];
 

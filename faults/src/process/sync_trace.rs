@@ -47,12 +47,15 @@ impl Part for SyncTrace {
         let directory = place::directory(rng)?;
         let files = directory.path().join("files");
         std::fs::create_dir(&files).map_err(|error| cannot("make a directory", &error))?;
+        let files = files
+            .canonicalize()
+            .map_err(|error| cannot("find it", &error))?;
         let trace = directory.path().join("trace");
         let clients = rng.choice([1, 4, 12]).unwrap_or(4);
         let rounds = rng.u64(10..200);
         load(&trace, &files.join("sessions.redb"), clients, rounds)?;
         let trace = std::fs::read_to_string(trace).map_err(|error| cannot("read it", &error))?;
-        let seen = Seen::of(&trace)?;
+        let seen = Seen::of(&trace, &files)?;
         tally.add("replies", seen.changes);
         tally.add("replies to reads", seen.reads);
         tally.add("syncs", seen.syncs.len() as u64);
@@ -74,6 +77,7 @@ fn load(trace: &Path, db: &Path, clients: u64, rounds: u64) -> Result<(), Violat
     command.args([
         "-f",
         "-qq",
+        "-y",
         "-s",
         "48",
         "-e",
@@ -126,6 +130,8 @@ fn load(trace: &Path, db: &Path, clients: u64, rounds: u64) -> Result<(), Violat
 /// What a trace tells. Moments are numbers of lines.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Where the file of the sessions is made.
+    directory: String,
     /// Replies to logins and logouts.
     changes: u64,
     /// Other replies.
@@ -136,15 +142,18 @@ struct Seen {
     asked: HashMap<u64, (String, usize)>,
     /// When the name of the file was made.
     linked: Option<usize>,
-    /// Whether its directory was synced since, which is no `fdatasync`.
+    /// Whether its directory was synced since.
     is_named: bool,
     marks: Vec<usize>,
 }
 
 impl Seen {
     /// Reads a trace, and holds each reply against what came before it.
-    fn of(trace: &str) -> Result<Self, Violation> {
-        let mut seen = Self::default();
+    fn of(trace: &str, directory: &Path) -> Result<Self, Violation> {
+        let mut seen = Self {
+            directory: directory.to_string_lossy().into_owned(),
+            ..Self::default()
+        };
         let mut begun = HashMap::new();
         for (moment, line) in trace.lines().enumerate() {
             let Some((thread, line)) = line.split_once(' ') else {
@@ -213,7 +222,7 @@ impl Seen {
         let succeeded = text.trim_end().ends_with(" = 0");
         match call.name.as_str() {
             "fdatasync" if succeeded => self.syncs.push((call.begun, moment)),
-            "fsync" if succeeded => {
+            "fsync" if succeeded && call.path == self.directory => {
                 self.is_named |= self.linked.is_some_and(|linked| call.begun > linked);
             }
             "link" | "linkat" if succeeded => self.linked = Some(moment),
@@ -237,6 +246,8 @@ struct Call {
     name: String,
     /// Its first argument, if that is a number.
     file: u64,
+    /// What that is the number of.
+    path: String,
     begun: usize,
 }
 
@@ -244,9 +255,12 @@ impl Call {
     fn of(line: &str, begun: usize) -> Option<Self> {
         let (name, arguments) = line.split_once('(')?;
         let end = arguments.find(|c: char| !c.is_ascii_digit())?;
+        let (number, rest) = arguments.split_at_checked(end)?;
+        let path = rest.strip_prefix('<').and_then(|it| it.split_once('>'));
         Some(Self {
             name: name.to_owned(),
-            file: arguments.get(..end)?.parse().unwrap_or(u64::MAX),
+            file: number.parse().unwrap_or(u64::MAX),
+            path: path.map_or("", |(path, _)| path).to_owned(),
             begun,
         })
     }
@@ -257,7 +271,8 @@ mod tests {
     use super::*;
 
     const BEGINNING: &str = r#"1 linkat(AT_FDCWD, "a", AT_FDCWD, "b", 0) = 0
-1 fsync(4) = 0
+1 fsync(4</files/sessions.redb.reserve>) = 0
+1 fsync(4</files>) = 0
 1 write(1, "http://127.0.0.1:1\n", 19) = 19
 "#;
     const READS: &str = r#"2 recvfrom(9, "GET /mark HTTP/1.1\r\n", 8192, 0, NULL, NULL) = 20
@@ -273,7 +288,7 @@ mod tests {
     const SYNC: &str = "3 fdatasync(5) = 0\n";
 
     fn outcome(lines: &[&str]) -> Result<Seen, Violation> {
-        Seen::of(&lines.concat())
+        Seen::of(&lines.concat(), Path::new("/files"))
     }
 
     #[test]
@@ -311,7 +326,7 @@ mod tests {
         outcome(&[BEGINNING, READS]).unwrap();
         let reads = READS.replace("2 sendto(9", "3 fdatasync(5) = 0\n2 sendto(9");
         outcome(&[BEGINNING, &reads]).unwrap_err();
-        let beginning = BEGINNING.replace("fsync", "fdatasync");
+        let beginning = BEGINNING.replace("</files>", "</files/sessions.redb>");
         outcome(&[&beginning, READS]).unwrap_err();
     }
 }

@@ -164,6 +164,10 @@ impl RedbStoreBuilder {
     /// [`StoreError::Full`](sessionup_core::StoreError::Full) until it could be taken again. If it
     /// cannot be taken when the store is opened, the store opens nevertheless.
     ///
+    /// Where there is little room, many sessions are ended in several transactions. All of them are
+    /// refused from the first one on and success is reported after the last; but if the process
+    /// ends in between, some have ended and others have not.
+    ///
     /// [`open`](RedbStoreBuilder::open) keeps it in a file beside the database that has its name and
     /// `.reserve` after it; it holds nothing of worth, and goes where the database goes. For
     /// [`open_with`](RedbStoreBuilder::open_with), see [`reserve`](RedbStoreBuilder::reserve); on a

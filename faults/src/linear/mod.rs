@@ -4,12 +4,14 @@
 //! had returned before, carry it out, go on; where the answer does not fit, go back. A set of calls
 //! that was already carried out to the same state is not tried again.
 
+mod calls;
 mod order;
 mod store;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
 
+use calls::Calls;
 pub use order::Order;
 
 /// What calls are made to: a state, and what may come of a call.
@@ -59,7 +61,7 @@ pub enum Verdict {
 }
 
 /// Most calls that can be searched.
-pub const LONGEST: usize = 128;
+pub const LONGEST: usize = 256;
 
 /// Looks for an order that explains all calls, through at most so many states.
 pub fn check<O: Object>(start: &O, calls: &[Call<O>], at_most: usize) -> Verdict {
@@ -69,27 +71,23 @@ pub fn check<O: Object>(start: &O, calls: &[Call<O>], at_most: usize) -> Verdict
     // Who returned first is tried first.
     let mut calls: Vec<_> = calls.iter().collect();
     calls.sort_by_key(|call| call.returned.unwrap_or(u64::MAX));
-    let bit_of = |called: u64| {
-        let at = calls.iter().position(|call| call.called == called);
-        at.map_or(0, |at| 1 << at)
-    };
+    let at = |called: u64| calls.iter().position(|call| call.called == called);
     let calls: Vec<_> = calls
         .iter()
-        .enumerate()
-        .map(|(at, call)| Node {
+        .map(|call| Node {
             call,
-            bit: 1 << at,
-            needs: call.after.map_or(0, bit_of),
+            needs: call.after.and_then(at),
         })
         .collect();
-    let returned = calls.iter().filter(|node| node.call.returned.is_some());
+    let all = calls.iter().enumerate();
+    let returned = all.filter(|(_, node)| node.call.returned.is_some());
     let mut search = Search {
-        must: returned.fold(0, |all, node| all | node.bit),
+        must: returned.fold(Calls::default(), |all, (at, _)| all.and(at)),
         calls,
         seen: HashSet::new(),
         at_most,
     };
-    match search.goes_on(0, start) {
+    match search.goes_on(Calls::default(), start) {
         true => Verdict::Explained,
         false if search.seen.len() >= at_most => Verdict::Undecided,
         false => Verdict::Unexplained,
@@ -98,39 +96,40 @@ pub fn check<O: Object>(start: &O, calls: &[Call<O>], at_most: usize) -> Verdict
 
 struct Node<'a, O: Object> {
     call: &'a Call<O>,
-    bit: u128,
-    /// The calls that must be done before.
-    needs: u128,
+    /// The call that must be done before.
+    needs: Option<usize>,
 }
 
 struct Search<'a, O: Object> {
     calls: Vec<Node<'a, O>>,
-    must: u128,
-    seen: HashSet<(u128, u64)>,
+    must: Calls,
+    seen: HashSet<(Calls, u64)>,
     at_most: usize,
 }
 
 impl<O: Object> Search<'_, O> {
-    fn goes_on(&mut self, done: u128, state: &O) -> bool {
-        if done & self.must == self.must {
+    fn goes_on(&mut self, done: Calls, state: &O) -> bool {
+        if done.have_all_of(self.must) {
             return true;
         }
         if self.seen.len() >= self.at_most || !self.seen.insert((done, state.fingerprint())) {
             return false;
         }
-        let open = self.calls.iter().filter(|node| done & node.bit == 0);
-        let first_return = open.filter_map(|node| node.call.returned).min();
+        let open = self.calls.iter().enumerate();
+        let open = open.filter(|(at, _)| !done.have(*at));
+        let first_return = open.filter_map(|(_, node)| node.call.returned).min();
         let first_return = first_return.unwrap_or(u64::MAX);
         for at in 0..self.calls.len() {
-            let Some(Node { call, bit, needs }) = self.calls.get(at) else {
+            let Some(Node { call, needs }) = self.calls.get(at) else {
                 break;
             };
-            let can_be_next =
-                done & bit == 0 && done & needs == *needs && call.called < first_return;
+            let can_be_next = !done.have(at)
+                && needs.is_none_or(|needed| done.have(needed))
+                && call.called < first_return;
             if !can_be_next {
                 continue;
             }
-            let done = done | bit;
+            let done = done.and(at);
             for next in state.after(&call.op, call.answer.as_ref()) {
                 if self.goes_on(done, &next) {
                     return true;

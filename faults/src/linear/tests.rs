@@ -363,7 +363,7 @@ fn search_that_is_too_long_is_not_decided() {
         check(&Model::default(), &calls, 100_000),
         Verdict::Unexplained
     );
-    let many: Calls = (0..200)
+    let many: Calls = (0..LONGEST as u64 + 1)
         .map(|n| call(2 * n, 2 * n + 1, fetch(1), NONE))
         .collect();
     assert_eq!(check(&Model::default(), &many, 100_000), Verdict::Undecided);

@@ -8,12 +8,13 @@ use std::time::Duration;
 use redb::{Database, DatabaseError};
 use sessionup_core::{Clock, SystemClock};
 
+use crate::cache::Cache;
 use crate::error::OpenError;
 use crate::file::DatabaseFile;
 use crate::marks::Entries;
 use crate::reserve::{FileReserve, Keeper, Reserve};
 use crate::schema::Schema;
-use crate::shared::{Claim, Opener, Shared, Source};
+use crate::shared::{Claim, Memory, Opener, Shared, Source};
 use crate::store::RedbStore;
 use crate::touches::Touches;
 
@@ -39,6 +40,7 @@ pub struct RedbStoreBuilder {
     commits: Commits,
     lock_wait: Duration,
     cache_bytes: usize,
+    record_cache_bytes: usize,
     reserve_bytes: u64,
     reserve: Option<Arc<dyn Reserve>>,
 }
@@ -92,6 +94,7 @@ impl RedbStoreBuilder {
             commits: Commits::default(),
             lock_wait: Duration::from_secs(5),
             cache_bytes: 256 * 1024 * 1024,
+            record_cache_bytes: 64 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
             reserve: None,
         }
@@ -154,6 +157,16 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// Bounds the records of sessions that are kept in memory, in bytes, or keeps none if zero.
+    ///
+    /// A session that is there is found without a look at the database. A small one takes about
+    /// 700 bytes. Memory is taken as it is used. Defaults to 64 MiB.
+    #[must_use]
+    pub fn record_cache_bytes(mut self, bytes: usize) -> Self {
+        self.record_cache_bytes = bytes;
         self
     }
 
@@ -289,10 +302,17 @@ impl RedbStoreBuilder {
     }
 
     fn start(self, schema: Schema, source: Source, keeper: Keeper) -> Result<RedbStore, OpenError> {
-        let Self { settings, .. } = self;
+        let Self {
+            settings,
+            record_cache_bytes,
+            ..
+        } = self;
         let kept = Entries::read(source.database(), &schema).map_err(OpenError::of_database)?;
-        let touches = Touches::new(settings.touch_delay, Touches::CAPACITY);
-        let shared = Shared::new(schema, source, keeper, touches, settings.queue, kept);
+        let memory = Memory {
+            touches: Touches::new(settings.touch_delay, Touches::CAPACITY),
+            cache: Cache::new(record_cache_bytes),
+        };
+        let shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
         RedbStore::start(Arc::new(shared), &settings)
     }
 }

@@ -90,6 +90,10 @@ pub(crate) struct Board {
 }
 
 impl Board {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set(&self, fact: impl FnOnce(&Self) -> &AtomicBool, is_so: bool) {
         fact(self).store(is_so, Ordering::Relaxed);
     }

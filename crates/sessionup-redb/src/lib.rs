@@ -22,6 +22,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 mod builder;
+mod cache;
 mod database;
 mod doubt;
 mod error;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use sessionup_core::{Record, SessionId, StoreError, Timestamp, UserKey};
 
+use crate::cache::Loaded;
 use crate::database::ReadFailure;
 use crate::error::Halt;
 use crate::queue::Taken;
@@ -39,16 +40,19 @@ pub(crate) enum Touched {
     Write,
 }
 
-/// A cache of live records has its place in front of this.
 pub(crate) fn fetch(
     shared: &Shared,
     id: SessionId,
     now: Timestamp,
 ) -> Result<Option<Arc<Record>>, StoreError> {
-    let record = find(shared, id, shared.touches.before(id))?;
-    Ok(record
-        .filter(|record| record.session.is_live(now))
-        .map(Arc::new))
+    let seat = shared.cache.seat(id);
+    let found = find(shared, id, shared.touches.before(id))?;
+    let live = found.filter(|loaded| loaded.record.session.is_live(now));
+    Ok(live.map(|Loaded { record, bytes }| {
+        let record = Arc::new(record);
+        shared.cache.put(seat, &record, bytes);
+        record
+    }))
 }
 
 pub(crate) fn list(
@@ -82,19 +86,46 @@ pub(crate) fn touch(
     now: Timestamp,
 ) -> Result<Touched, StoreError> {
     let before = shared.touches.before(id);
-    let record = find(shared, id, before)?.filter(|record| record.session.is_live(now));
-    let Some(mut record) = record else {
-        return Ok(Touched::Answer(None));
-    };
+    let found = find(shared, id, before)?.map(|loaded| Arc::new(loaded.record));
+    Ok(found.map_or(Touched::Answer(None), |record| {
+        used(shared, record, before, at, now)
+    }))
+}
+
+/// As [`touch`], if that needs no reading.
+pub(crate) fn touch_at_hand(
+    shared: &Shared,
+    id: SessionId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Option<Touched> {
+    let before = shared.touches.before(id);
+    let record = shared.cache.get(id)?;
+    Some(used(shared, record, before, at, now))
+}
+
+/// Takes note of a use of a session that was found since `before`.
+fn used(
+    shared: &Shared,
+    mut record: Arc<Record>,
+    before: Before,
+    at: Timestamp,
+    now: Timestamp,
+) -> Touched {
+    if !record.session.is_live(now) {
+        return Touched::Answer(None);
+    }
     if record.session.last_seen_at < at {
-        match shared.touches.put(id, at, before) {
+        let id = record.session.id;
+        let note = || shared.touches.put(id, at, before);
+        match shared.cache.used(id, at, note) {
             Put::Kept => {}
             Put::First => shared.writes.wake(),
-            Put::Refused => return Ok(Touched::Write),
+            Put::Refused => return Touched::Write,
         }
-        touches::lay_over(&mut record, Some(at));
+        touches::lay_over(Arc::make_mut(&mut record), Some(at));
     }
-    Ok(Touched::Answer(Some(Arc::new(record))))
+    Touched::Answer(Some(record))
 }
 
 /// Checks all of the bucket.
@@ -111,22 +142,18 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
 }
 
 /// Finds a record, live or not. A use that is forgotten since `before` is in what is read.
-fn find(shared: &Shared, id: SessionId, before: Before) -> Result<Option<Record>, StoreError> {
+fn find(shared: &Shared, id: SessionId, before: Before) -> Result<Option<Loaded>, StoreError> {
     if shared.doubts.contains(id) {
         return Ok(None);
     }
-    let read = shared.place.read(|database| {
-        #[cfg(sessionup_defects)]
-        if sessionup_core::is_seeded!(StaleCache) {
-            return crate::seeded::cached(id, || record(database, &shared.schema, id));
-        }
-        record(database, &shared.schema, id)
-    });
-    let mut record = answer(shared, read)?;
-    if let Some(record) = &mut record {
-        touches::lay_over(record, before.seen);
+    let read = shared
+        .place
+        .read(|database| load(database, &shared.schema, id));
+    let mut found = answer(shared, read)?;
+    if let Some(loaded) = &mut found {
+        touches::lay_over(&mut loaded.record, before.seen);
     }
-    Ok(record)
+    Ok(found)
 }
 
 fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {
@@ -139,10 +166,16 @@ fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreEr
     })
 }
 
-fn record(database: &Database, schema: &Schema, id: SessionId) -> Result<Option<Record>, Halt> {
+fn load(database: &Database, schema: &Schema, id: SessionId) -> Result<Option<Loaded>, Halt> {
     let sessions = database.begin_read()?.open_table(schema.sessions())?;
-    let bytes = ReadableTable::get(&sessions, id.as_bytes())?;
-    bytes.map(|bytes| decode(id, bytes.value())).transpose()
+    let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
+        return Ok(None);
+    };
+    let bytes = bytes.value();
+    Ok(Some(Loaded {
+        record: decode(id, bytes)?,
+        bytes: bytes.len(),
+    }))
 }
 
 fn records_of(database: &Database, schema: &Schema, user: &UserKey) -> Result<Vec<Record>, Halt> {

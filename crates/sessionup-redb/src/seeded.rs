@@ -1,12 +1,10 @@
 //! What seeded defects need besides their place in the code, see `sessionup_core::defects`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use redb::{Database, Durability, WriteTransaction};
 use sessionup_core::{Record, Session, SessionId, UserKey, is_seeded};
 
-use crate::error::Halt;
 use crate::shared::Shared;
 use crate::writer::operation::{Effects, Fate};
 use crate::writer::tables::Tables;
@@ -14,8 +12,6 @@ use crate::writer::tables::Tables;
 thread_local! {
     /// Of the one writer of a store.
     static LATER: RefCell<Vec<Later>> = const { RefCell::new(Vec::new()) };
-    /// Of a reader.
-    static CACHE: RefCell<HashMap<SessionId, Option<Record>>> = RefCell::default();
 }
 
 /// What a second transaction is to write.
@@ -67,19 +63,4 @@ pub(crate) fn without_sync(
         let _ = transaction.set_durability(Durability::None);
     }
     transaction
-}
-
-/// Reads once, and then never again.
-pub(crate) fn cached(
-    id: SessionId,
-    read: impl FnOnce() -> Result<Option<Record>, Halt>,
-) -> Result<Option<Record>, Halt> {
-    if let Some(cached) = CACHE.with_borrow(|cache| cache.get(&id).cloned()) {
-        return Ok(cached);
-    }
-    let record = read()?;
-    if record.is_some() {
-        CACHE.with_borrow_mut(|cache| cache.insert(id, record.clone()));
-    }
-    Ok(record)
 }

@@ -10,6 +10,7 @@ use redb::Database;
 use sessionup_core::SessionId;
 use sessionup_core::store::{Cause, Epochs, Watermark};
 
+use crate::cache::Cache;
 use crate::database::Place;
 use crate::doubt::Doubts;
 use crate::error::OpenError;
@@ -24,6 +25,12 @@ use crate::touches::Touches;
 use crate::writer::operation::Task;
 use crate::writer::prune::Progress;
 
+/// What a store keeps in memory of its sessions.
+pub(crate) struct Memory {
+    pub(crate) touches: Touches,
+    pub(crate) cache: Cache,
+}
+
 /// Opens the database anew after it failed.
 pub(crate) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sync>;
 
@@ -33,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) opener: Option<Opener>,
     pub(crate) touches: Touches,
     pub(crate) doubts: Doubts,
+    pub(crate) cache: Cache,
     pub(crate) writes: Queue<Box<dyn Task>>,
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
@@ -53,10 +61,11 @@ impl Shared {
         schema: Schema,
         source: Source,
         keeper: Keeper,
-        touches: Touches,
+        memory: Memory,
         queue: NonZeroUsize,
         kept: Entries,
     ) -> Self {
+        let Memory { touches, cache } = memory;
         let (place, opener, claim) = match source {
             Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
             Source::Borrowed(claim) => (Arc::clone(&claim.database), None, Some(claim)),
@@ -69,6 +78,7 @@ impl Shared {
             opener,
             touches,
             doubts: Doubts::default(),
+            cache,
             writes: Queue::new(queue, (queue.get() / 4).max(RESERVED)),
             reads: Queue::new(queue, 0),
             pruning: Arc::default(),
@@ -107,6 +117,13 @@ impl Shared {
     pub(crate) fn settle(&self, ids: &[SessionId]) {
         self.doubts.settle(ids);
         self.board.set_in_doubt(self.doubts.len());
+    }
+
+    /// Takes the database away, once those who read from it are done. What they read of it may be
+    /// something else when it was opened anew.
+    pub(crate) fn break_down(&self, cause: Cause) {
+        self.place.break_down(cause);
+        self.cache.clear();
     }
 
     pub(crate) fn health(&self) -> Health {

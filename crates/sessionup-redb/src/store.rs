@@ -39,6 +39,9 @@ use crate::writer::prune::Prune;
 ///   sessions that they would have ended or made are refused. A store that opened its database opens
 ///   it anew, ends those sessions and goes on; on a database of the application's, everything is
 ///   [`StoreError::Unavailable`] until the application opens both anew.
+/// - Records of sessions in use are kept in memory, at most
+///   [`record_cache_bytes`](RedbStoreBuilder::record_cache_bytes) of them: to fetch or use such a
+///   session waits for nobody.
 /// - While there are uses of more than 100,000 sessions that are not yet written, further ones are
 ///   written at once.
 /// - One bucket of one database has one store: uses and doubts are in its memory.
@@ -237,6 +240,12 @@ impl RedbStore {
         answer
     }
 
+    /// Looks for something in memory, unless the store is closed.
+    fn at_hand<T>(&self, look: impl FnOnce(&Shared) -> Option<T>) -> Option<T> {
+        let shared = &self.shared;
+        (!shared.board.is_closed()).then(|| look(shared)).flatten()
+    }
+
     /// Has something read.
     async fn read<T: Send + 'static>(
         &self,
@@ -297,6 +306,9 @@ impl Store for RedbStore {
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<Arc<Record>>, StoreError> {
+        if let Some(record) = self.at_hand(|shared| shared.cache.get(id)) {
+            return Ok(Some(record).filter(|record| record.session.is_live(now)));
+        }
         self.read(move |shared| reader::fetch(shared, id, now))
             .await
     }
@@ -314,9 +326,13 @@ impl Store for RedbStore {
         now: Timestamp,
     ) -> Result<Option<Arc<Record>>, StoreError> {
         if let Some(at) = change.as_touch() {
-            let touched = self
-                .read(move |shared| reader::touch(shared, id, at, now))
-                .await?;
+            let touched = match self.at_hand(|shared| reader::touch_at_hand(shared, id, at, now)) {
+                Some(touched) => touched,
+                None => {
+                    self.read(move |shared| reader::touch(shared, id, at, now))
+                        .await?
+                }
+            };
             if let Touched::Answer(answer) = touched {
                 return Ok(answer);
             }

@@ -47,6 +47,7 @@ pub(super) fn run(
         let others = attempt.effects.in_doubt();
         shared.touches.forget(&attempt.touches, others);
         shared.touches.lift();
+        shared.cache.lift(&attempt.fenced);
         if attempt.is_in_commit
             && let Some(marks) = attempt.marks
         {
@@ -64,8 +65,10 @@ pub(super) fn run(
     // As long as the database is open, no other process has the reserve.
     let has_room = failure.is_full && shared.with_reserve(Keeper::release);
     if failure.is_lasting {
-        shared.place.break_down(Arc::clone(&failure.cause));
+        shared.break_down(Arc::clone(&failure.cause));
     }
+    // What is refused from now on is not put there again.
+    shared.cache.lift(&attempt.fenced);
     if has_room {
         let ends = tasks.extract_if(.., |task| task.only_ends()).collect();
         answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
@@ -123,6 +126,8 @@ struct Attempt {
     doubts: Vec<SessionId>,
     touches: Vec<(SessionId, Timestamp)>,
     marks: Option<Entries>,
+    /// Sessions whose records are not to be kept in memory as long as they change.
+    fenced: Vec<SessionId>,
     is_in_commit: bool,
 }
 
@@ -172,6 +177,8 @@ impl Attempt {
         }
         #[cfg(sessionup_defects)]
         let transaction = crate::seeded::without_sync(transaction, &self.effects);
+        self.fenced = self.effects.seen().collect();
+        shared.cache.fence(&self.fenced);
         self.is_in_commit = true;
         let committed = transaction.commit().map_err(Failure::in_commit);
         #[cfg(sessionup_defects)]

@@ -36,6 +36,8 @@ pub(crate) enum Fate {
     Created,
     Ended,
     Rewritten,
+    /// Its use was written down, which everybody knew.
+    Used,
 }
 
 /// What a transaction did.
@@ -50,8 +52,17 @@ impl Effects {
     /// The sessions that are refused while it is unknown whether the transaction happened: those
     /// that it ended, and those whose creators were told that there is none.
     pub(crate) fn in_doubt(&self) -> impl Iterator<Item = SessionId> {
+        self.of(|fate| matches!(fate, Fate::Created | Fate::Ended))
+    }
+
+    /// The sessions of which something else is read after the transaction than before.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = SessionId> {
+        self.of(|fate| fate != Fate::Used)
+    }
+
+    fn of(&self, is: impl Fn(Fate) -> bool) -> impl Iterator<Item = SessionId> {
         let sessions = self.sessions.iter();
-        sessions.filter_map(|(id, fate)| (*fate != Fate::Rewritten).then_some(*id))
+        sessions.filter_map(move |(id, fate)| is(*fate).then_some(*id))
     }
 }
 

@@ -82,7 +82,7 @@ impl Recovery {
             .set(|board| &board.writer_has_failed, true);
         self.opening.next = None;
         self.shared.touches.lift();
-        self.shared.place.break_down(Arc::clone(&failure.cause));
+        self.shared.break_down(Arc::clone(&failure.cause));
     }
 
     /// Looks after what readers reported, and opens the database if it is broken and time.
@@ -92,7 +92,7 @@ impl Recovery {
             && self.shared.place.has_failed()
         {
             self.ask_to_open(&cause);
-            self.shared.place.break_down(cause);
+            self.shared.break_down(cause);
         }
         if self.opening.is_due() {
             self.try_open();

@@ -158,14 +158,14 @@ impl<'t> Tables<'t> {
         if step < stored.filed {
             self.refile(&mut stored, step)?;
         }
-        self.put(&stored)
+        self.put(&stored, Fate::Rewritten)
     }
 
     /// Files a record under the step of its deadline.
     pub(crate) fn file_anew(&mut self, mut stored: Stored) -> Result<(), redb::StorageError> {
         let step = step(stored.record.session.deadline());
         self.refile(&mut stored, step)?;
-        self.put(&stored)
+        self.put(&stored, Fate::Rewritten)
     }
 
     fn refile(&mut self, stored: &mut Stored, step: i64) -> Result<(), redb::StorageError> {
@@ -176,11 +176,11 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn put(&mut self, stored: &Stored) -> Result<(), redb::StorageError> {
+    fn put(&mut self, stored: &Stored, fate: Fate) -> Result<(), redb::StorageError> {
         let id = stored.record.session.id;
         self.sessions
             .insert(id.as_bytes(), stored.encode().as_slice())?;
-        self.note(id, Fate::Rewritten);
+        self.note(id, fate);
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl<'t> Tables<'t> {
             Ok(mut stored) if stored.record.session.last_seen_at < at => {
                 stored.record.session.last_seen_at = at;
                 // The entry in the expiry index is now too early, which prune will find.
-                self.put(&stored)
+                self.put(&stored, Fate::Used)
             }
             Ok(_) | Err(_) => Ok(()),
         }

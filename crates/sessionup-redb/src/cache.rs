@@ -1,0 +1,392 @@
+//! Records of sessions that are in use, so that their requests ask no disk.
+//!
+//! What is found here is what a read of the tables would find, with the uses that are not yet
+//! written laid over it. For that, three must keep to an order:
+//!
+//! - The **writer** takes the records that its transaction changed away before it commits, and puts
+//!   fences in their place until it has committed. Who asks meanwhile reads the tables: before the
+//!   commit what was, after it what is.
+//! - A **reader** asks for a place before it looks at anything else, and has it no more if anything
+//!   near was taken away, fenced or used since.
+//! - A **use** is taken note of while the record is held, so that nobody sees the one without the
+//!   other.
+//!
+//! That there is no session is not kept: it would be room for whoever guesses.
+//!
+//! Whoever holds a shard may go on to take the touches; never the other way round.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::unsync;
+use sessionup_core::{Record, SessionId, Timestamp, is_seeded};
+
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::touches::{self, Put};
+
+/// Records by id, at most so many bytes of them.
+pub(crate) struct Cache(Box<[RwLock<Shard>]>);
+
+struct Shard {
+    records: unsync::Cache<SessionId, Entry, Weight, Hashes>,
+    /// Sessions of a transaction that is being committed.
+    fenced: HashSet<SessionId, Hashes>,
+    /// How often something was taken away, fenced or used.
+    changes: u64,
+}
+
+#[derive(Clone)]
+struct Entry {
+    record: Arc<Record>,
+    /// In bytes, about.
+    weight: u64,
+}
+
+/// Where a record may be put that is read from now on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    changes: u64,
+}
+
+/// A record as it was read, and how many bytes it has in its table.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) record: Record,
+    pub(crate) bytes: usize,
+}
+
+/// Most shards, a power of two.
+const SHARDS: usize = 64;
+/// A shard for fewer bytes than this holds too little to be worth it.
+const LEAST: usize = 64 * 1024;
+/// What a small record takes, about, with what is around it.
+const USUAL: usize = 1024;
+
+impl Cache {
+    /// Makes room for so many bytes of records; zero for none.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let shards = match bytes {
+            0 => 0,
+            bytes => (bytes / LEAST).clamp(1, SHARDS).next_power_of_two(),
+        };
+        let shard = || RwLock::new(Shard::new(bytes / shards.max(1)));
+        Self((0..shards).map(|_| shard()).collect())
+    }
+
+    /// Returns the record of a session, live or not.
+    pub(crate) fn get(&self, id: SessionId) -> Option<Arc<Record>> {
+        let shard = read(self.shard(id)?);
+        shard.records.get(&id).map(|it| Arc::clone(&it.record))
+    }
+
+    /// Asks for the place of a record that is not here. To be called before anything is looked at
+    /// that the record depends on.
+    pub(crate) fn seat(&self, id: SessionId) -> Option<Seat> {
+        let shard = read(self.shard(id)?);
+        let changes = shard.changes;
+        Some(Seat { changes })
+    }
+
+    /// Puts a record in its place, unless that is lost.
+    pub(crate) fn put(&self, seat: Option<Seat>, record: &Arc<Record>, bytes: usize) {
+        let id = record.session.id;
+        let (Some(seat), Some(shard)) = (seat, self.shard(id)) else {
+            return;
+        };
+        let mut shard = write(shard);
+        if shard.is_free(id, seat) {
+            let (record, weight) = (Arc::clone(record), weight(bytes));
+            shard.records.insert(id, Entry { record, weight });
+        }
+    }
+
+    /// Takes note of a use of a session by `note`, and makes its record tell of it.
+    pub(crate) fn used(&self, id: SessionId, at: Timestamp, note: impl FnOnce() -> Put) -> Put {
+        let Some(shard) = self.shard(id) else {
+            return note();
+        };
+        let mut shard = write(shard);
+        let noted = note();
+        if noted != Put::Refused {
+            shard.changes += 1;
+            let later = shard.records.peek(&id).map(|entry| entry.used(at));
+            if let Some(later) = later {
+                shard.records.insert(id, later);
+            }
+        }
+        noted
+    }
+
+    /// Takes records away and keeps their places empty until [`Cache::lift`].
+    pub(crate) fn fence(&self, ids: &[SessionId]) {
+        if is_seeded!(StaleCache) {
+            return;
+        }
+        for id in ids {
+            if let Some(shard) = self.shard(*id) {
+                let mut shard = write(shard);
+                shard.records.remove(id);
+                shard.fenced.insert(*id);
+                shard.changes += 1;
+            }
+        }
+    }
+
+    /// Lets records be put in these places that are read from now on.
+    pub(crate) fn lift(&self, ids: &[SessionId]) {
+        for id in ids {
+            if let Some(shard) = self.shard(*id) {
+                let mut shard = write(shard);
+                shard.fenced.remove(id);
+                shard.changes += 1;
+            }
+        }
+    }
+
+    /// Takes all records away.
+    pub(crate) fn clear(&self) {
+        for shard in &self.0 {
+            let mut shard = write(shard);
+            shard.records.clear();
+            shard.changes += 1;
+        }
+    }
+
+    /// The last bits of ids are random ones.
+    fn shard(&self, id: SessionId) -> Option<&RwLock<Shard>> {
+        let last = usize::from(id.as_bytes()[15]);
+        self.0.get(last & self.0.len().saturating_sub(1))
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    fn new(bytes: usize) -> Self {
+        let records = bytes / USUAL;
+        Self {
+            records: unsync::Cache::with(
+                records,
+                bytes as u64,
+                Weight,
+                Hashes,
+                unsync::DefaultLifecycle::default(),
+            ),
+            fenced: HashSet::with_hasher(Hashes),
+            changes: 0,
+        }
+    }
+
+    fn is_free(&self, id: SessionId, seat: Seat) -> bool {
+        self.changes == seat.changes && !self.fenced.contains(&id)
+    }
+}
+
+impl Entry {
+    fn used(&self, at: Timestamp) -> Self {
+        let mut record = (*self.record).clone();
+        touches::lay_over(&mut record, Some(at));
+        Self {
+            record: Arc::new(record),
+            weight: self.weight,
+        }
+    }
+}
+
+/// What a record takes in memory, by what it takes in its table.
+fn weight(bytes: usize) -> u64 {
+    (size_of::<Record>() + size_of::<(SessionId, Entry)>() + bytes * 2) as u64
+}
+
+struct Weight;
+
+impl Weighter<SessionId, Entry> for Weight {
+    fn weight(&self, _: &SessionId, entry: &Entry) -> u64 {
+        entry.weight
+    }
+}
+
+/// Hashes ids, which nobody outside can choose: random bits of ours, or of a digest.
+#[derive(Clone, Copy, Default)]
+struct Hashes;
+
+#[derive(Clone, Copy, Default)]
+struct IdHasher(u64);
+
+impl BuildHasher for Hashes {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher::default()
+    }
+}
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            let mixed = u128::from(self.0 ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
+            #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
+            let folded = (mixed as u64) ^ ((mixed >> 64) as u64);
+            self.0 = folded.rotate_left(29);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length before the bytes: it is always the same.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+}
+
+fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sessionup_core::{SecretHash, Session, UserKey};
+
+    use super::*;
+
+    const BYTES: usize = 1 << 20;
+
+    fn id(number: u16) -> SessionId {
+        SessionId::from_bytes(u128::from(number).to_be_bytes())
+    }
+
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn record(number: u16) -> Arc<Record> {
+        let ann = UserKey::new("ann").unwrap();
+        let end = at(0).saturating_add(Duration::from_secs(9));
+        let session = Session::new(id(number), ann, at(0), end);
+        Arc::new(Record::new(session, SecretHash::from_bytes([7; 32])))
+    }
+
+    fn put(cache: &Cache, number: u16) {
+        cache.put(cache.seat(id(number)), &record(number), 150);
+    }
+
+    #[test]
+    fn what_is_put_in_is_found() {
+        let cache = Cache::new(BYTES);
+        put(&cache, 1);
+        assert_eq!(cache.get(id(1)), Some(record(1)));
+        assert_eq!(cache.get(id(2)), None);
+        cache.clear();
+        assert_eq!(cache.get(id(1)), None);
+    }
+
+    /// What comes between asking for a place and putting a record there.
+    #[test]
+    fn place_is_lost_by_whatever_happens_meanwhile() {
+        type Happens = fn(&Cache);
+        let cases: [(&str, Happens, bool); 6] = [
+            ("nothing", |_| (), true),
+            ("fence", |cache| cache.fence(&[id(1)]), false),
+            (
+                "fence that was lifted",
+                |cache| {
+                    cache.fence(&[id(1)]);
+                    cache.lift(&[id(1)]);
+                },
+                false,
+            ),
+            ("all taken away", Cache::clear, false),
+            (
+                "use",
+                |cache| {
+                    cache.used(id(1), at(5), || Put::Kept);
+                },
+                false,
+            ),
+            (
+                "use that was refused",
+                |cache| {
+                    cache.used(id(1), at(5), || Put::Refused);
+                },
+                true,
+            ),
+        ];
+        for (name, happens, is_there) in cases {
+            let cache = Cache::new(BYTES);
+            let seat = cache.seat(id(1));
+            happens(&cache);
+            cache.put(seat, &record(1), 150);
+            assert_eq!(cache.get(id(1)).is_some(), is_there, "{name}");
+        }
+    }
+
+    #[test]
+    fn fenced_place_stays_empty_until_the_fence_is_lifted() {
+        let cache = Cache::new(BYTES);
+        put(&cache, 1);
+        cache.fence(&[id(1)]);
+        assert_eq!(cache.get(id(1)), None);
+        put(&cache, 1);
+        assert_eq!(cache.get(id(1)), None);
+        cache.lift(&[id(1)]);
+        assert_eq!(cache.get(id(1)), None);
+        put(&cache, 1);
+        assert!(cache.get(id(1)).is_some());
+    }
+
+    #[test]
+    fn record_tells_of_its_latest_use() {
+        let cache = Cache::new(BYTES);
+        put(&cache, 1);
+        let seen = |cache: &Cache| cache.get(id(1)).unwrap().session.last_seen_at;
+        assert_eq!(cache.used(id(1), at(5), || Put::First), Put::First);
+        assert_eq!(seen(&cache), at(5));
+        assert_eq!(cache.used(id(1), at(3), || Put::Kept), Put::Kept);
+        assert_eq!(seen(&cache), at(5));
+        cache.used(id(1), at(9), || Put::Refused);
+        assert_eq!(seen(&cache), at(5));
+        assert_eq!(cache.used(id(2), at(9), || Put::Kept), Put::Kept);
+        assert_eq!(cache.get(id(2)), None);
+    }
+
+    #[test]
+    fn bytes_are_bounded() {
+        for (bytes, at_least) in [(0, 0), (1, 0), (LEAST, 50), (BYTES, 800)] {
+            let cache = Cache::new(bytes);
+            for number in 0..5_000 {
+                put(&cache, number);
+            }
+            let there = (0..5_000).filter(|number| cache.get(id(*number)).is_some());
+            let there = there.count();
+            assert!(there >= at_least, "{there} of {bytes} bytes");
+            assert!(there as u64 * weight(150) <= bytes as u64, "{there}");
+        }
+    }
+
+    #[test]
+    fn ids_spread_over_hashes() {
+        let hashes: HashSet<u64> = (0..5_000).map(|it| Hashes.hash_one(id(it)) >> 44).collect();
+        assert!(hashes.len() > 4_900, "{}", hashes.len());
+        let low: HashSet<u64> = (0..5_000)
+            .map(|it| Hashes.hash_one(id(it)) & 0xf_ffff)
+            .collect();
+        assert!(low.len() > 4_900, "{}", low.len());
+    }
+}

@@ -2,14 +2,15 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use sessionup_core::{SessionId, StoreError, Timestamp};
+use sessionup_core::{Record, SecretHash, Session, SessionId, StoreError, Timestamp, UserKey};
 use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
-use shuttle::thread::spawn;
+use shuttle::thread::{spawn, yield_now};
 use shuttle::{Config, Runner};
 
+use crate::cache::Cache;
 use crate::queue::{Queue, Room, Taken};
 use crate::shared::Latch;
 use crate::touches::{Put, Touches};
@@ -160,5 +161,93 @@ fn use_that_was_read_before_its_session_ended_leaves_nothing() {
         touches.lift();
         let (was_ended, put) = using.join().unwrap();
         assert_eq!(touches.of(id).is_some(), was_ended && put != Put::Refused);
+    });
+}
+
+/// One session, told apart by when it was last seen: in its table, in memory, and its uses.
+struct Bench {
+    cache: Cache,
+    /// Looked at and changed where no schedule changes.
+    table: AtomicI64,
+    touches: Touches,
+}
+
+const ID: SessionId = SessionId::from_bytes([1; 16]);
+
+impl Bench {
+    fn new() -> Arc<Self> {
+        let hour = std::time::Duration::from_secs(3_600);
+        Arc::new(Self {
+            cache: Cache::new(1 << 16),
+            table: AtomicI64::new(1),
+            touches: Touches::new(hour, 9),
+        })
+    }
+
+    /// As readers look.
+    fn look(&self) -> i64 {
+        if let Some(record) = self.cache.get(ID) {
+            return record.session.last_seen_at.as_millis();
+        }
+        let seat = self.cache.seat(ID);
+        let used = self.touches.before(ID).seen.map_or(0, Timestamp::as_millis);
+        let seen = used.max(self.table.load(Ordering::SeqCst));
+        let user = UserKey::new("ann").unwrap();
+        let mut session = Session::new(ID, user, Timestamp::from_millis(0), Timestamp::MAX);
+        session.last_seen_at = Timestamp::from_millis(seen);
+        let record = Arc::new(Record::new(session, SecretHash::from_bytes([7; 32])));
+        self.cache.put(seat, &record, 100);
+        seen
+    }
+
+    /// As lists look, which know of no memory.
+    fn look_past_memory(&self) -> i64 {
+        let held = self.touches.of(ID).map_or(0, Timestamp::as_millis);
+        held.max(self.table.load(Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn memory_is_never_behind_the_tables() {
+    all(|| {
+        let bench = Bench::new();
+        let changing = {
+            let bench = Arc::clone(&bench);
+            spawn(move || {
+                bench.cache.fence(&[ID]);
+                yield_now();
+                bench.table.store(2, Ordering::SeqCst);
+                bench.cache.lift(&[ID]);
+            })
+        };
+        // What this puts in memory must not outlive the change.
+        bench.look();
+        let first = bench.table.load(Ordering::SeqCst);
+        let then = bench.look();
+        assert!(first <= then, "{then} after {first}");
+        changing.join().unwrap();
+        assert_eq!(bench.look(), 2);
+    });
+}
+
+#[test]
+fn memory_is_never_behind_a_use() {
+    all(|| {
+        let bench = Bench::new();
+        let using = {
+            let bench = Arc::clone(&bench);
+            spawn(move || {
+                let (at, before) = (Timestamp::from_millis(5), bench.touches.before(ID));
+                let note = || bench.touches.put(ID, at, before);
+                assert_eq!(bench.cache.used(ID, at, note), Put::First);
+            })
+        };
+        // What this puts in memory must not outlive the change.
+        bench.look();
+        let first = bench.look_past_memory();
+        let then = bench.look();
+        assert!(first <= then, "{then} after {first}");
+        using.join().unwrap();
+        assert_eq!(bench.look(), 5);
     });
 }

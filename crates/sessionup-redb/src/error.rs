@@ -85,6 +85,14 @@ pub enum OpenError {
         /// The latest format that this program knows.
         supported: u64,
     },
+    /// The database has no bucket of this name, and none is to be made. Name the right one.
+    #[error("there is no bucket {bucket:?} in this database, {}", listed(found))]
+    NoBucket {
+        /// The bucket that was asked for.
+        bucket: String,
+        /// Buckets that there are.
+        found: Vec<String>,
+    },
     /// Something else is at the path: a file that is no redb database, or no file at all. It is
     /// left as it is. Choose another path.
     #[error("{} is not a redb database, choose another path", path.display())]
@@ -130,6 +138,13 @@ pub enum OpenError {
         #[source]
         source: Cause,
     },
+}
+
+fn listed(found: &[String]) -> String {
+    match found {
+        [] => "and no other one".to_owned(),
+        _ => format!("but {found:?}"),
+    }
 }
 
 impl OpenError {

@@ -33,12 +33,21 @@ impl DatabaseFile {
         if !self.is_there()? {
             self.create()?;
         }
+        let database = self.patiently(|| self.try_open(&prepare))?;
+        self.warn_of_readers();
+        Ok(database)
+    }
+
+    /// Tries until the file is free, as long as is waited for it.
+    pub(crate) fn patiently<T>(
+        &self,
+        attempt: impl Fn() -> Result<Option<T>, OpenError>,
+    ) -> Result<T, OpenError> {
         let begun = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(database) = self.try_open(&prepare)? {
-                self.warn_of_readers();
-                return Ok(database);
+            if let Some(done) = attempt()? {
+                return Ok(done);
             }
             let waited = begun.elapsed();
             if waited >= self.lock_wait {

@@ -23,6 +23,7 @@
 
 mod builder;
 mod cache;
+mod closed;
 mod database;
 mod doubt;
 mod error;
@@ -45,11 +46,14 @@ mod store;
 mod sync;
 mod touches;
 mod verify;
+mod walk;
 mod writer;
 
 pub use builder::{Commits, RedbStoreBuilder};
+pub use closed::{Compacted, FileReader, compact_file};
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;
 pub use store::RedbStore;
 pub use verify::{Finding, Report, verify_database, verify_file};
+pub use walk::Found;

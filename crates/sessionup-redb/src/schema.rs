@@ -152,7 +152,7 @@ impl Schema {
         Ok(())
     }
 
-    fn is_present(&self, database: &impl ReadableDatabase) -> Result<bool, OpenError> {
+    pub(crate) fn is_present(&self, database: &impl ReadableDatabase) -> Result<bool, OpenError> {
         let transaction = database.begin_read().map_err(OpenError::of_database)?;
         let Some(format) = self.format(&transaction)? else {
             return Ok(false);

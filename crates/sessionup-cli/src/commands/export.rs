@@ -1,0 +1,85 @@
+//! `sessionup export bolt`
+
+use serde::Serialize;
+use sessionup_bolt::{BoltFile, Export, ExportReport, GoTokens};
+use sessionup_core::Timestamp;
+
+use super::Damages;
+use crate::args::ExportBolt;
+use crate::failure::Failure;
+use crate::output;
+use crate::store::{Place, View};
+
+#[derive(Serialize)]
+struct Answer {
+    sessions: u64,
+    exported: u64,
+    meta_as_text: u64,
+    expired: u64,
+    no_token: u64,
+    renewed: u64,
+    damaged: u64,
+}
+
+pub(super) fn run(args: &ExportBolt, now: Timestamp) -> Result<(), Failure> {
+    let view = Place::from(&args.redb).look()?;
+    let mut tokens = GoTokens::new();
+    for source in &args.from {
+        let file = BoltFile::open(source)?;
+        tokens.add(file.sessions(&args.bucket)?)?;
+    }
+    let mut export = Export::new(&args.bucket, tokens)?;
+    let damages = add(&view, &mut export, now)?;
+    let report = export.write(&args.destination)?;
+    tell(args, report, damages.0)?;
+    damages.into_result()
+}
+
+fn add(view: &View, export: &mut Export, now: Timestamp) -> Result<Damages, Failure> {
+    let mut damages = Damages::default();
+    let bar = output::bar("Exporting", view.count()?);
+    view.each(|_, record| {
+        bar.inc(1);
+        match record {
+            Ok(record) => {
+                export.add(&record, now)?;
+            }
+            Err(damage) => bar.suspend(|| damages.tell(damage)),
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok(damages)
+}
+
+fn tell(args: &ExportBolt, report: ExportReport, damaged: u64) -> Result<(), Failure> {
+    let ExportReport {
+        records,
+        taken,
+        as_text,
+        expired,
+        no_token,
+        renewed,
+        ..
+    } = report;
+    if args.json.json {
+        return output::json(&Answer {
+            sessions: records + damaged,
+            exported: taken,
+            meta_as_text: as_text,
+            expired,
+            no_token,
+            renewed,
+            damaged,
+        });
+    }
+    output::print(&format!(
+        "{}: {taken} exported ({as_text} of them with meta made text), {expired} ended, {no_token} \
+         without a token of Go's, {renewed} renewed here\n",
+        output::sessions(records),
+    ))?;
+    if taken > 0 {
+        output::tell("The file holds tokens: guard it like passwords.");
+    }
+    Ok(())
+}

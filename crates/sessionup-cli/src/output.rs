@@ -1,0 +1,106 @@
+//! What is written: results to the standard output, all else to the standard error.
+
+use std::io::{self, BufWriter, Write};
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::escape::{self, SafeJson};
+use crate::failure::Failure;
+
+/// Prints text as it is.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let printed = stdout.write_all(text.as_bytes());
+    printed
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::Output)
+}
+
+/// Prints a JSON document.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    let written = write_json(value, &mut stdout);
+    written
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::Output)
+}
+
+/// Writes a JSON document in which nothing acts on a terminal.
+pub(crate) fn write_json(value: &impl Serialize, to: &mut impl Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *to, SafeJson::default());
+    value.serialize(&mut serializer)?;
+    to.write_all(b"\n")
+}
+
+/// Tells something aside. Nobody is left to be told if it cannot be written.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", escape::text(line));
+}
+
+/// Shows a table aside, whose cells are safe already.
+pub(crate) fn tell_table(table: &str) {
+    let _ = io::stderr().write_all(table.as_bytes());
+}
+
+/// Returns the width of the terminal that results go to; `None` if they go elsewhere.
+pub(crate) fn width() -> Option<u16> {
+    width_of(&Term::stdout())
+}
+
+/// The same of the terminal that questions go to.
+pub(crate) fn width_aside() -> Option<u16> {
+    width_of(&Term::stderr())
+}
+
+fn width_of(terminal: &Term) -> Option<u16> {
+    terminal.size_checked().map(|(_, columns)| columns)
+}
+
+/// Makes a bar for work of a known length. It is seen in a terminal alone.
+pub(crate) fn bar(doing: &'static str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} {eta}");
+    shown(ProgressBar::new(length), style, doing)
+}
+
+/// The same for work of a length that is not known.
+pub(crate) fn spinner(doing: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    let bar = shown(ProgressBar::new_spinner(), style, doing);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
+fn shown(
+    bar: ProgressBar,
+    style: Result<ProgressStyle, indicatif::style::TemplateError>,
+    doing: &'static str,
+) -> ProgressBar {
+    // The templates are right, as the tests see; without one there is the usual bar.
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.with_message(doing)
+}
+
+/// `1 session`, `2 sessions`.
+pub(crate) fn count(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+pub(crate) fn sessions(number: u64) -> String {
+    count(number, "session", "sessions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_agree() {
+        assert_eq!(sessions(0), "0 sessions");
+        assert_eq!(sessions(1), "1 session");
+        assert_eq!(sessions(2), "2 sessions");
+    }
+}

@@ -1,0 +1,238 @@
+//! All access to the sessions.
+//!
+//! Today they lie in a file that no process has open. A server that has its file open and can be asked
+//! would be another source of a [`View`] and of [`Changes`].
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_executor::block_on;
+use sessionup_core::{Record, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey};
+use sessionup_redb::{
+    Compacted, FileReader, Found, OpenError, RedbStore, RedbStoreBuilder, Report, compact_file,
+    verify_file,
+};
+
+use crate::args;
+use crate::failure::Failure;
+
+/// Where sessions are.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    bucket: String,
+    wait: Duration,
+}
+
+impl From<&args::Place> for Place {
+    fn from(args: &args::Place) -> Self {
+        Self {
+            path: args.db.clone(),
+            bucket: args.bucket.clone(),
+            wait: args.wait.wait,
+        }
+    }
+}
+
+impl From<&args::Redb> for Place {
+    fn from(args: &args::Redb) -> Self {
+        Self {
+            path: args.db.clone(),
+            bucket: args.db_bucket.clone(),
+            wait: args.wait.wait,
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says whether there is a file.
+    pub(crate) fn is_there(&self) -> Result<bool, Failure> {
+        match fs::metadata(&self.path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(Failure::Io {
+                doing: format!("{} cannot be looked at", self.path.display()),
+                source,
+            }),
+        }
+    }
+
+    /// Opens the sessions to be looked at. Makes and changes nothing.
+    pub(crate) fn look(&self) -> Result<View, Failure> {
+        self.must_be_there()?;
+        let reader = FileReader::open(&self.path, &self.bucket, self.wait)?;
+        Ok(View { reader })
+    }
+
+    /// The same for a place where there may be nothing yet, neither file nor bucket.
+    pub(crate) fn look_if_there(&self) -> Result<Option<View>, Failure> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
+        match self.look() {
+            Ok(view) => Ok(Some(view)),
+            Err(Failure::Open(OpenError::NoBucket { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the sessions to be changed. Makes nothing.
+    pub(crate) fn change(&self) -> Result<Changes, Failure> {
+        // So that no file and no bucket is made.
+        drop(self.look()?);
+        self.make()
+    }
+
+    /// The same, and makes the file and the bucket if they are not there.
+    pub(crate) fn make(&self) -> Result<Changes, Failure> {
+        let store = self.builder().open(&self.path)?;
+        Ok(Changes { store })
+    }
+
+    /// Checks everything.
+    pub(crate) fn check(&self, now: Timestamp) -> Result<Report, Failure> {
+        // Waits, and names the bucket that is meant.
+        drop(self.look()?);
+        Ok(verify_file(&self.path, &self.bucket, Some(now))?)
+    }
+
+    /// Checks a copy of the file as the file itself.
+    pub(crate) fn check_copy(&self, copy: &Path, now: Timestamp) -> Result<Report, Failure> {
+        Ok(verify_file(copy, &self.bucket, Some(now))?)
+    }
+
+    pub(crate) fn compact(&self) -> Result<Compacted, Failure> {
+        self.must_be_there()?;
+        Ok(compact_file(&self.path, &self.bucket, self.wait)?)
+    }
+
+    /// Returns how many bytes the file has.
+    pub(crate) fn bytes(&self) -> Result<u64, Failure> {
+        let found = fs::metadata(&self.path);
+        let failed =
+            crate::failure::while_doing(format!("{} cannot be looked at", self.path.display()));
+        Ok(found.map_err(failed)?.len())
+    }
+
+    fn must_be_there(&self) -> Result<(), Failure> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        Err(Failure::NoFile {
+            path: self.path.clone(),
+        })
+    }
+
+    fn builder(&self) -> RedbStoreBuilder {
+        let builder = RedbStore::builder()
+            .bucket(&self.bucket)
+            .lock_wait(self.wait)
+            // What is deleted is what was asked for.
+            .cleanup_interval(Duration::ZERO)
+            .readers(NonZeroUsize::MIN);
+        // The room that a server keeps may be used; none is taken for it.
+        if self.reserve().exists() {
+            builder
+        } else {
+            builder.reserve_bytes(0)
+        }
+    }
+
+    fn reserve(&self) -> PathBuf {
+        let mut name = OsString::from(self.path.as_os_str());
+        name.push(".reserve");
+        name.into()
+    }
+}
+
+/// Sessions that can be looked at. Those whose time is over are among them.
+#[derive(Debug)]
+pub(crate) struct View {
+    reader: FileReader,
+}
+
+impl View {
+    /// Meets every session once, in the order of ids. Stops at the first error of `meet`.
+    pub(crate) fn each(
+        &self,
+        mut meet: impl FnMut(SessionId, Result<Record, StoreError>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        const PIECE: usize = 256;
+        let mut last = None;
+        loop {
+            let batch = self.reader.after(last, PIECE)?;
+            let Some((id, _)) = batch.last() else {
+                return Ok(());
+            };
+            last = Some(*id);
+            for (id, record) in batch {
+                meet(id, record)?;
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, Failure> {
+        Ok(self.reader.find(id)?)
+    }
+
+    pub(crate) fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, Failure> {
+        Ok(self.reader.of_user(user)?)
+    }
+
+    pub(crate) fn count(&self) -> Result<u64, Failure> {
+        Ok(self.reader.count()?)
+    }
+
+    /// Returns how many bytes the sessions take.
+    pub(crate) fn bytes(&self) -> Result<u64, Failure> {
+        Ok(self.reader.bytes()?)
+    }
+}
+
+/// Sessions that can be changed. What is answered is on the disk.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    store: RedbStore,
+}
+
+impl Changes {
+    /// Returns the store, to be filled.
+    pub(crate) fn store(&self) -> &RedbStore {
+        &self.store
+    }
+
+    /// Ends a session; says whether it was there.
+    pub(crate) fn end(&self, id: SessionId) -> Result<bool, Failure> {
+        Ok(block_on(self.store.delete(id, None))?)
+    }
+
+    /// Ends the sessions of a user but some; says how many.
+    pub(crate) fn end_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, Failure> {
+        Ok(block_on(self.store.delete_user(user, except))?.deleted)
+    }
+
+    /// Says by which time may be deleted what has ended: `now`, or when the clock has jumped since the
+    /// sessions were last used, the time before that.
+    pub(crate) fn safe_to_prune(&self, now: Timestamp) -> Timestamp {
+        self.store.watermark().observe(now).prune_up_to
+    }
+
+    /// Deletes what has ended; says how many.
+    pub(crate) fn prune(&self, now: Timestamp) -> Result<u64, Failure> {
+        const BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+        Ok(block_on(self.store.prune_all(now, BATCH))?)
+    }
+
+    /// Returns when all is on the disk and the file is free.
+    pub(crate) fn close(self) {
+        block_on(self.store.close());
+    }
+}

@@ -4,13 +4,10 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
-use serde_json::Value;
-use sessionup_bolt::{BoltError, BoltFile, GoSession, GoToken, Writer};
-use sessionup_core::Timestamp;
-use support::{FIXTURES, database, fixture, sessions, sidecar};
+use sessionup_bolt::{BoltError, BoltFile, Writer};
+use support::{FIXTURES, database, fixture, of_sidecar, sessions, sidecar};
 
 #[test]
 fn every_session_arrives_field_for_field() {
@@ -181,38 +178,4 @@ fn cut_times(raw: &str) -> String {
         value.splice(at..at + text.len(), cut.into_bytes());
     }
     String::from_utf8(value).unwrap()
-}
-
-fn of_sidecar(token: Vec<u8>, given: &Value) -> GoSession {
-    let text = |field: &str| given[field].as_str().unwrap().to_owned();
-    let mut session = GoSession::new(GoToken::new(token));
-    session.created_at = millis(&text("created_at_unix_nanos"), &text("created_at"));
-    session.expires_at = millis(&text("expires_at_unix_nanos"), &text("expires_at"));
-    session.user_key = text("user_key");
-    session.ip = given["ip"]
-        .as_str()
-        .filter(|ip| *ip != "<nil>")
-        .map(|ip| ip.parse::<IpAddr>().expect("an address"));
-    session.os = text("os");
-    session.browser = text("browser");
-    session.meta = match &given["meta"] {
-        Value::Null => BTreeMap::new(),
-        Value::Object(entries) => entries
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
-            .collect(),
-        other => panic!("meta is {other}"),
-    };
-    session
-}
-
-/// Reads Unix time in nanoseconds, or in seconds and then the fraction of the text beside it.
-fn millis(unix: &str, text: &str) -> Timestamp {
-    if let Some(seconds) = unix.strip_suffix('s') {
-        let digits = text.split_once('.').map_or("", |(_, fraction)| fraction);
-        let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
-        let fraction: i64 = format!("{digits:0<3}")[..3].parse().unwrap();
-        return Timestamp::from_millis(seconds.parse::<i64>().unwrap() * 1_000 + fraction);
-    }
-    Timestamp::from_millis(unix.parse::<i64>().unwrap().div_euclid(1_000_000))
 }

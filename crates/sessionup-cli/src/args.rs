@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::ValueHint;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// See, revoke, check, back up and move the sessions in a file of sessionup.
 ///
@@ -23,6 +23,9 @@ Exit codes:
   2  wrong use
   3  no such session
   4  something is damaged
+
+Environment:
+  SESSIONUP_DB  file of the sessions, in place of --db
 
 Examples:
   sessionup list ann --db sessions.redb
@@ -152,12 +155,12 @@ pub(crate) struct Look {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").args(["user", "all"]).required(true))]
 pub(crate) struct List {
     /// Whose sessions.
-    #[arg(required_unless_present = "all")]
     pub(crate) user: Option<String>,
     /// Those of all users.
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     pub(crate) all: bool,
     /// Also those that have ended and are not yet deleted.
     #[arg(long)]
@@ -202,12 +205,13 @@ pub(crate) struct Assent {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["ids", "user"]).required(true))]
 pub(crate) struct Revoke {
     /// Ids of the sessions.
-    #[arg(value_name = "ID", required_unless_present = "user")]
+    #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// All sessions of this user.
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long)]
     pub(crate) user: Option<String>,
     /// But not this one; may be given again.
     #[arg(long, value_name = "ID", requires = "user", conflicts_with = "ids")]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sessionup_bolt::{BoltError, ImportError, ImportFailure, WriteError};
 use sessionup_core::StoreError;
@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     },
     #[error(transparent)]
     Bolt(#[from] BoltError),
+    #[error("{doing}")]
+    BoltFile { doing: String, source: BoltError },
     #[error(transparent)]
     Import(#[from] ImportError),
     /// There is no such file, and none is made.
@@ -80,7 +82,7 @@ impl Failure {
             Self::Damage(_)
             | Self::Open(OpenError::Damaged { .. })
             | Self::Store(StoreError::CorruptRecord { .. }) => 4,
-            Self::Bolt(error) => code_of_bolt(error),
+            Self::Bolt(error) | Self::BoltFile { source: error, .. } => code_of_bolt(error),
             Self::Import(ImportError {
                 source: ImportFailure::Bolt(error),
                 ..
@@ -107,6 +109,22 @@ impl Failure {
             cause = error.source();
         }
         line
+    }
+}
+
+/// Names the Bolt file that an error is of, unless the error does.
+pub(crate) fn of_bolt(path: &Path) -> impl FnOnce(BoltError) -> Failure {
+    let doing = format!("{} could not be read", path.display());
+    move |error| match error {
+        BoltError::Io(source) => Failure::Io { doing, source },
+        error
+        @ (BoltError::Damaged(_) | BoltError::NoBucket { .. } | BoltError::NotBolt { .. }) => {
+            Failure::BoltFile {
+                doing,
+                source: error,
+            }
+        }
+        error => error.into(),
     }
 }
 

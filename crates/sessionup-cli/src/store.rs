@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_executor::block_on;
+use futures_util::future::join_all;
 use sessionup_core::{Record, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey};
 use sessionup_redb::{
     Compacted, FileReader, Found, OpenError, RedbStore, RedbStoreBuilder, Report, compact_file,
@@ -209,9 +210,18 @@ impl Changes {
         &self.store
     }
 
-    /// Ends a session; says whether it was there.
-    pub(crate) fn end(&self, id: SessionId) -> Result<bool, Failure> {
-        Ok(block_on(self.store.delete(id, None))?)
+    /// Ends sessions; says how many were there. If it fails, some of them have ended.
+    pub(crate) fn end(&self, ids: &[SessionId]) -> Result<u64, Failure> {
+        // For one commit to take many.
+        const AT_ONCE: usize = 256;
+        let mut ended = 0;
+        for ids in ids.chunks(AT_ONCE) {
+            let ending = ids.iter().map(|id| self.store.delete(*id, None));
+            for was_there in block_on(join_all(ending)) {
+                ended += u64::from(was_there?);
+            }
+        }
+        Ok(ended)
     }
 
     /// Ends the sessions of a user but some; says how many.

@@ -46,6 +46,9 @@ pub(super) fn run(args: &Backup, now: Timestamp) -> Result<(), Failure> {
     let report = place.check_copy(beside.path(), now);
     spinner.finish_and_clear();
     let report = report?;
+    for finding in report.findings() {
+        output::tell(&finding.to_string());
+    }
     check::sound(&report)?;
     beside
         .persist_noclobber(destination)

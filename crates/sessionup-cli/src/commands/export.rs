@@ -1,12 +1,14 @@
 //! `sessionup export bolt`
 
+use std::path::Path;
+
 use serde::Serialize;
-use sessionup_bolt::{BoltFile, Export, ExportReport, GoTokens};
+use sessionup_bolt::{BoltError, BoltFile, Export, ExportReport, GoTokens};
 use sessionup_core::Timestamp;
 
 use super::Damages;
 use crate::args::ExportBolt;
-use crate::failure::Failure;
+use crate::failure::{Failure, of_bolt};
 use crate::output;
 use crate::store::{Place, View};
 
@@ -25,14 +27,18 @@ pub(super) fn run(args: &ExportBolt, now: Timestamp) -> Result<(), Failure> {
     let view = Place::from(&args.redb).look()?;
     let mut tokens = GoTokens::new();
     for source in &args.from {
-        let file = BoltFile::open(source)?;
-        tokens.add(file.sessions(&args.bucket)?)?;
+        add_tokens(&mut tokens, source, &args.bucket).map_err(of_bolt(source))?;
     }
     let mut export = Export::new(&args.bucket, tokens)?;
     let damages = add(&view, &mut export, now)?;
     let report = export.write(&args.destination)?;
     tell(args, report, damages.0)?;
     damages.into_result()
+}
+
+fn add_tokens(tokens: &mut GoTokens, source: &Path, bucket: &str) -> Result<(), BoltError> {
+    let file = BoltFile::open(source)?;
+    tokens.add(file.sessions(bucket)?)
 }
 
 fn add(view: &View, export: &mut Export, now: Timestamp) -> Result<Damages, Failure> {

@@ -10,7 +10,7 @@ use sessionup_bolt::{
 use sessionup_core::{SessionId, Store, Timestamp};
 
 use crate::args::ImportBolt;
-use crate::failure::Failure;
+use crate::failure::{Failure, of_bolt};
 use crate::rehearsal::Rehearsal;
 use crate::store::Place;
 use crate::{ask, output};
@@ -49,7 +49,7 @@ struct Run {
 /// Reads all first, so that nothing is written that somebody would have said no to.
 pub(super) fn run(args: &ImportBolt, now: Timestamp) -> Result<(), Failure> {
     let place = Place::from(&args.into);
-    let file = BoltFile::open(&args.source)?;
+    let file = BoltFile::open(&args.source).map_err(of_bolt(&args.source))?;
     let file_made = !place.is_there()?;
     // The file must be free again before it is written.
     let rehearsal = Rehearsal::over(place.look_if_there()?);
@@ -62,7 +62,7 @@ pub(super) fn run(args: &ImportBolt, now: Timestamp) -> Result<(), Failure> {
             "nothing was imported; {} before the damage can be with --despite-damage",
             output::sessions(rehearsed.report.imported)
         ));
-        return rehearsed.into_result();
+        return rehearsed.into_result(args);
     }
     if args.assent.dry_run || rehearsed.report.imported == 0 {
         return tell(args, rehearsed, false);
@@ -110,7 +110,7 @@ fn pass(
         bar.inc(1);
         left_out.extend(LeftOut::of(row));
     };
-    let rows = file.sessions(&args.bucket)?;
+    let rows = file.sessions(&args.bucket).map_err(of_bolt(&args.source))?;
     let (report, damage) = match import.run_blocking(store, rows, now, told) {
         Ok(report) => (report, None),
         Err(ImportError {
@@ -129,8 +129,10 @@ fn pass(
 
 impl Run {
     /// Fails if the file is damaged.
-    fn into_result(self) -> Result<(), Failure> {
-        self.damage.map_or(Ok(()), |damage| Err(damage.into()))
+    fn into_result(self, args: &ImportBolt) -> Result<(), Failure> {
+        self.damage
+            .map_or(Ok(()), Err)
+            .map_err(of_bolt(&args.source))
     }
 }
 
@@ -175,5 +177,5 @@ fn tell(args: &ImportBolt, mut run: Run, file_made: bool) -> Result<(), Failure>
         };
         output::print(&format!("{would}{report}\n"))?;
     }
-    run.into_result()
+    run.into_result(args)
 }

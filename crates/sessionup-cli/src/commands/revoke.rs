@@ -133,13 +133,7 @@ impl Target {
     fn end(&self, plan: &Plan, changes: &Changes) -> Result<u64, Failure> {
         match self {
             Self::User { user, except } => changes.end_user(user, except),
-            Self::Ids(_) => {
-                let mut ended = 0;
-                for id in &plan.ids {
-                    ended += u64::from(changes.end(*id)?);
-                }
-                Ok(ended)
-            }
+            Self::Ids(_) => changes.end(&plan.ids),
         }
     }
 }

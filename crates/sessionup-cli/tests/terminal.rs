@@ -1,0 +1,207 @@
+//! The program in a terminal: its questions, and tables of its width.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, ExitStatus};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use support::{Place, id, session};
+
+/// A program whose input and output are a terminal.
+struct Terminal {
+    child: Child,
+    /// Our end of it.
+    end: File,
+    shown: String,
+}
+
+impl Terminal {
+    fn start(place: &Place, columns: u16, line: &str) -> Self {
+        let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&end).unwrap();
+        unlockpt(&end).unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&end, size).unwrap();
+        let name = ptsname(&end, Vec::new()).unwrap();
+        let mut options = OpenOptions::new();
+        let other = options
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let end = File::from(OwnedFd::from(end));
+        let child = place
+            .command(line.split_whitespace())
+            .env("TERM", "xterm")
+            .stdin(other.try_clone().unwrap())
+            .stdout(other.try_clone().unwrap())
+            .stderr(other)
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            end,
+            shown: String::new(),
+        }
+    }
+
+    /// Reads until this is seen.
+    fn see(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            assert!(self.read(), "{text:?} is not in {:?}", self.shown);
+        }
+    }
+
+    fn read(&mut self) -> bool {
+        let mut piece = [0; 4_096];
+        // On Linux the end of the program is an error.
+        let length = self.end.read(&mut piece).unwrap_or(0);
+        self.shown
+            .push_str(&String::from_utf8_lossy(&piece[..length]));
+        length > 0
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.end.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Returns all that was shown, once the program has ended.
+    fn finish(mut self) -> (ExitStatus, String) {
+        while self.read() {}
+        let status = self.child.wait().unwrap();
+        evidence::note_written(self.shown.as_bytes());
+        (status, self.shown.replace("\r\n", "\n"))
+    }
+}
+
+fn filled() -> Place {
+    let place = Place::new();
+    place.fill([
+        session(1, "ann"),
+        session(2, "ann"),
+        session(3, "somebody.with.a.long.name@example.org"),
+    ]);
+    place
+}
+
+fn left(place: &Place) -> Vec<String> {
+    place.done("list --all --json").ids()
+}
+
+#[test]
+fn lists_fit_the_terminal() {
+    let place = filled();
+    let mut all = String::new();
+    for columns in [60, 80, 120] {
+        let line = "list --all --db s.redb";
+        let (status, shown) = Terminal::start(&place, columns, line).finish();
+        assert_eq!(status.code(), Some(0));
+        assert!(
+            shown
+                .lines()
+                .all(|line| line.chars().count() <= columns.into())
+        );
+        all.push_str(&format!("{columns} columns\n{shown}\n"));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    let place = Place::new();
+    for line in [
+        "--help",
+        "list --help",
+        "import bolt --help",
+        "export bolt --help",
+    ] {
+        let (status, shown) = Terminal::start(&place, 80, line).finish();
+        assert_eq!(status.code(), Some(0));
+        let plain = console::strip_ansi_codes(&shown);
+        for line in plain.lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn revocation_is_asked_for() {
+    let place = filled();
+    for (answer, code) in [("n\n", 1), ("\n", 1), ("maybe\n", 1), ("y\n", 0)] {
+        assert_eq!(left(&place).len(), 3, "{answer:?}");
+        let mut terminal = Terminal::start(&place, 80, "revoke --user ann --db s.redb");
+        terminal.see("End 2 sessions? [y/N] ");
+        terminal.type_in(answer);
+        let (status, shown) = terminal.finish();
+        assert_eq!(status.code(), Some(code), "{shown}");
+        assert!(
+            shown.contains(&id(1).to_string()),
+            "what would end is shown"
+        );
+        let last = if code == 0 {
+            "2 sessions ended"
+        } else {
+            "sessionup: nothing was changed"
+        };
+        assert_eq!(shown.lines().last(), Some(last));
+    }
+    assert_eq!(left(&place), [id(3).to_string()]);
+}
+
+#[test]
+fn pruning_is_asked_for() {
+    let place = Place::new();
+    place.fill([session(1, "ann"), support::ended(2, "ann")]);
+    let mut terminal = Terminal::start(&place, 80, "prune --db s.redb");
+    terminal.see("Delete 1 session that ended before 2");
+    terminal.see("? [y/N] ");
+    terminal.type_in("yes\n");
+    let (status, shown) = terminal.finish();
+    assert_eq!(status.code(), Some(0));
+    assert!(shown.ends_with("1 session deleted\n"), "{shown:?}");
+}
+
+#[test]
+fn import_is_asked_for() {
+    let place = Place::new();
+    let sessions = (0..3).map(|number| support::go_session(&support::go_token(number), "ann"));
+    support::write_bolt(&place.path("go.db"), sessions);
+    for (answer, code) in [("n\n", 1), ("y\n", 0)] {
+        assert_eq!(place.files(), ["go.db"], "{answer:?}");
+        let mut terminal = Terminal::start(&place, 80, "import bolt go.db --db s.redb");
+        terminal.see("Whoever could write to the Bolt file can log in as its users afterwards.");
+        terminal.see("Import 3 sessions into s.redb, a new file? [y/N] ");
+        terminal.type_in(answer);
+        let (status, shown) = terminal.finish();
+        assert_eq!(status.code(), Some(code), "{shown}");
+    }
+    assert_eq!(left(&place).len(), 3);
+}
+
+/// With a bar there is something to be seen, and nothing of it remains.
+#[test]
+fn bars_are_seen_in_a_terminal_alone() {
+    let place = Place::new();
+    let sessions = (0..500).map(|number| support::go_session(&support::go_token(number), "ann"));
+    support::write_bolt(&place.path("go.db"), sessions);
+    let terminal = Terminal::start(&place, 80, "import bolt go.db --db s.redb --yes");
+    let (status, shown) = terminal.finish();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert!(
+        shown.contains("Importing") && shown.contains("of 500"),
+        "{shown:?}"
+    );
+    let piped = place.run("import bolt go.db --db t.redb --yes");
+    assert_eq!((piped.code, piped.stderr.as_str()), (0, ""));
+}

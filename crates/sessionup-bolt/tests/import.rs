@@ -471,13 +471,7 @@ fn damage_ends_an_import_after_what_came_before() {
         session("aaaaaaaaaaaaaaaaaaaa"),
         session("zzzzzzzzzzzzzzzzzzzz"),
     );
-    let mut forge = forge::Forge::new(512, 8);
-    forge.freelist_page(2, &[]);
-    forge.leaf(3, &[(1, b"b", forge::bucket(4))]);
-    forge.leaf(4, &[(1, b"record", forge::bucket(5))]);
-    forge.branch(5, &[(b"a", 6), (b"z", 7)]);
-    forge.leaf(6, &[(0, &first.0, first.1.clone())]);
-    forge.leaf(7, &[(0, &second.0, second.1.clone())]);
+    let mut forge = forge::two_leaves(b"b", (&first.0, first.1), (&second.0, second.1));
     let sound = BoltFile::from_bytes(forge.clone().finish()).unwrap();
     assert_eq!(
         import(everything(), &MemoryStore::new(), &sound, "b", NOW)

@@ -1,5 +1,7 @@
 //! What is said of each command, and of mistakes in using it.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod support;
 
 use support::Place;

@@ -1,5 +1,7 @@
 //! The demo on a file that the program imported accepts cookies that Go issued.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! An import that is killed at any moment and run again comes to the same.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod support;
 
 use std::fs;

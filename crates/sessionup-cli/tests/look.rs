@@ -1,5 +1,7 @@
 //! Commands that only look: list, show, stats and check.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod support;
 
 use std::io::Read;
@@ -282,6 +284,24 @@ fn reader_that_goes_away_is_no_failure() {
             .unwrap();
         assert_eq!(stderr, "", "{line}");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{line}");
+    }
+}
+
+/// A full disk is told, for what was to be read is not there.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let place = filled();
+    for line in ["list --all", "list --all --json", "stats"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let words = line.split_whitespace().chain(["--db", "s.redb"]);
+        let run = place.command(words).stdout(full.unwrap()).output().unwrap();
+        assert_eq!(run.status.code(), Some(1), "{line}");
+        let stderr = String::from_utf8(run.stderr).unwrap();
+        assert!(
+            stderr.starts_with("sessionup: output could not be written: "),
+            "{stderr}"
+        );
     }
 }
 

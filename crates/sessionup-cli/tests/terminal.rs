@@ -1,12 +1,12 @@
 //! The program in a terminal: its questions, and tables of its width.
 
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod support;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -40,7 +40,7 @@ impl Terminal {
             .write(true)
             .open(name.to_str().unwrap())
             .unwrap();
-        let end = File::from(OwnedFd::from(end));
+        let end = File::from(end);
         let child = place
             .command(line.split_whitespace())
             .env("TERM", "xterm")

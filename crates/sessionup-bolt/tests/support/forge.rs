@@ -176,3 +176,15 @@ pub fn of_records(records: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     forge.leaf(5, &elements);
     forge.finish()
 }
+
+/// A bucket of two records, each in a leaf of its own: pages 6 and 7. The keys begin with `a` and `z`.
+pub fn two_leaves(bucket_name: &[u8], first: (&[u8], Vec<u8>), second: (&[u8], Vec<u8>)) -> Forge {
+    let mut forge = Forge::new(512, 8);
+    forge.freelist_page(2, &[]);
+    forge.leaf(3, &[(1, bucket_name, bucket(4))]);
+    forge.leaf(4, &[(1, b"record", bucket(5))]);
+    forge.branch(5, &[(b"a", 6), (b"z", 7)]);
+    forge.leaf(6, &[(0, first.0, first.1)]);
+    forge.leaf(7, &[(0, second.0, second.1)]);
+    forge
+}

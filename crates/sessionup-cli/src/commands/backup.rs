@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{BinaryBytes, ProgressBar};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::store::Place;
 
 #[derive(Serialize)]
 struct Answer {
-    path: PathBuf,
+    path: String,
     bytes: u64,
     sessions: u64,
     users: u64,
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Backup, now: Timestamp) -> Result<(), Failure> {
     drop(view);
     if args.json.json {
         return output::json(&Answer {
-            path: destination.clone(),
+            path: destination.to_string_lossy().into_owned(),
             bytes,
             sessions: report.sessions,
             users: report.users,

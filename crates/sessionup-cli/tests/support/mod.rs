@@ -129,6 +129,17 @@ impl Place {
         block_on(store.close());
     }
 
+    /// Says whether a file's owner alone can read it.
+    pub fn is_private(&self, name: &str) -> bool {
+        #[cfg(unix)]
+        {
+            let found = fs::metadata(self.path(name)).unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::mode(&found) & 0o777 == 0o600
+        }
+        #[cfg(not(unix))]
+        self.path(name).exists()
+    }
+
     /// Names of the files that there are.
     pub fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.directory.path()).unwrap();

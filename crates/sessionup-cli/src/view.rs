@@ -50,7 +50,7 @@ impl SessionView {
 }
 
 const ID: Column = Column::whole("ID", 0);
-const USER: Column = Column::cut("USER", 1, 10);
+const USER: Column = Column::cut("USER", 1, 20);
 const SEEN: Column = Column::whole("SEEN", 2);
 const ENDS: Column = Column::whole("ENDS", 3);
 const AGENT: Column = Column::cut("AGENT", 4, 12);

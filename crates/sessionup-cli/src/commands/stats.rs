@@ -87,6 +87,16 @@ impl Stats {
         *users.entry(session.user_key).or_default() += 1;
     }
 
+    fn users(&self) -> String {
+        match self.users {
+            0 => "0".into(),
+            users => {
+                let most = output::sessions(self.most_of_one_user);
+                format!("{users}, with up to {most} each")
+            }
+        }
+    }
+
     fn page(&self, now: Timestamp) -> String {
         let mark = |mark: &Option<Mark>| match mark {
             None => "none".to_owned(),
@@ -103,14 +113,7 @@ impl Stats {
                 format!("{} (ended and not yet deleted)", self.expired),
             ),
             ("damaged", self.damaged.to_string()),
-            (
-                "users",
-                format!(
-                    "{}, with up to {} each",
-                    self.users,
-                    output::sessions(self.most_of_one_user)
-                ),
-            ),
+            ("users", self.users()),
             ("oldest", mark(&self.oldest)),
             ("newest", mark(&self.newest)),
             ("next to end", mark(&self.next_to_end)),

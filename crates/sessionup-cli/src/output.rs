@@ -58,8 +58,12 @@ fn width_of(terminal: &Term) -> Option<u16> {
     terminal.size_checked().map(|(_, columns)| columns)
 }
 
-/// Makes a bar for work of a known length. It is seen in a terminal alone.
+/// Makes a bar for work of a known length. It is seen in a terminal alone, and if there is some to do.
 pub(crate) fn bar(doing: &'static str, length: u64) -> ProgressBar {
+    const WORTH_A_BAR: u64 = 1_000;
+    if length < WORTH_A_BAR {
+        return ProgressBar::hidden();
+    }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} {eta}");
     shown(ProgressBar::new(length), style, doing)
 }

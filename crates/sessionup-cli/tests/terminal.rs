@@ -193,13 +193,13 @@ fn import_is_asked_for() {
 #[test]
 fn bars_are_seen_in_a_terminal_alone() {
     let place = Place::new();
-    let sessions = (0..500).map(|number| support::go_session(&support::go_token(number), "ann"));
+    let sessions = (0..1_200).map(|number| support::go_session(&support::go_token(number), "ann"));
     support::write_bolt(&place.path("go.db"), sessions);
     let terminal = Terminal::start(&place, 80, "import bolt go.db --db s.redb --yes");
     let (status, shown) = terminal.finish();
     assert_eq!(status.code(), Some(0), "{shown}");
     assert!(
-        shown.contains("Importing") && shown.contains("of 500"),
+        shown.contains("Importing") && shown.contains("of 1,200"),
         "{shown:?}"
     );
     let piped = place.run("import bolt go.db --db t.redb --yes");

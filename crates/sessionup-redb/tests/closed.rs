@@ -33,6 +33,8 @@ fn walked(reader: &FileReader, piece: usize) -> Vec<SessionId> {
     loop {
         let batch = reader.after(ids.last().copied(), piece).unwrap();
         assert!(batch.len() <= piece);
+        let next = batch.first().map(|(id, _)| *id);
+        assert!(next.is_none() || next > ids.last().copied(), "it goes on");
         if batch.is_empty() {
             return ids;
         }

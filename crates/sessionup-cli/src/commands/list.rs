@@ -26,10 +26,19 @@ pub(super) fn run(args: &List, now: Timestamp) -> Result<(), Failure> {
             let found = view.of_user(user)?;
             found.into_iter().for_each(|(_, record)| take(record));
         }
-        None => view.each(|_, record| {
-            take(record);
-            Ok(())
-        })?,
+        None => {
+            let bar = output::bar("Reading", view.count()?);
+            view.each(|_, record| {
+                bar.inc(1);
+                match record {
+                    Ok(_) => take(record),
+                    // It is told of.
+                    Err(_) => bar.suspend(|| take(record)),
+                }
+                Ok(())
+            })?;
+            bar.finish_and_clear();
+        }
     }
     sort(&mut sessions, args.sort);
     if args.json.json {

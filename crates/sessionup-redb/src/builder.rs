@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ pub struct RedbStoreBuilder {
     bucket: String,
     commits: Commits,
     lock_wait: Duration,
+    control: bool,
     cache_bytes: usize,
     record_cache_bytes: usize,
     reserve_bytes: u64,
@@ -93,6 +94,7 @@ impl RedbStoreBuilder {
             bucket: "sessions".to_owned(),
             commits: Commits::default(),
             lock_wait: Duration::from_secs(5),
+            control: false,
             cache_bytes: 256 * 1024 * 1024,
             record_cache_bytes: 64 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
@@ -147,6 +149,28 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
+        self
+    }
+
+    /// Listens beside the database for tools of its owner, see [`Control`](crate::Control).
+    ///
+    /// So that sessions can be looked at and ended while this process has the file open. The socket has
+    /// the name of the database and `.control` after it; only the user of this process can connect (mode
+    /// 0600), and root. It is made under the database's lock, in place of one that a killed process left,
+    /// and is removed when the store closes. What is asked is done by the store's own operations; no
+    /// token and no hash of one goes over it.
+    ///
+    /// - Sessions that are ended so are refused at once. Whoever waits for a session's end
+    ///   ([`Sessions::ended`](sessionup_core::Sessions::ended)) notices within a minute, for managers
+    ///   learn of what they do themselves; neither is there an [`Event`](sessionup_core::Event).
+    /// - Clients hold up nobody: 16 at once are served, silent ones give way to others and are cut off
+    ///   after 5 seconds, and the closing store waits at most a moment for one to take its answer.
+    ///
+    /// For [`open`](RedbStoreBuilder::open) alone, and for systems with Unix domain sockets. Defaults to
+    /// `false`.
+    #[must_use]
+    pub fn control(mut self, listens: bool) -> Self {
+        self.control = listens;
         self
     }
 
@@ -243,10 +267,16 @@ impl RedbStoreBuilder {
             cache_bytes: self.cache_bytes,
         };
         let database = file.open(|database| schema.prepare(database))?;
+        let control = self.control.then(|| file.path.clone());
         let reserve = Arc::new(FileReserve::beside(&file.path));
         let keeper = Keeper::new(reserve, self.reserve_bytes);
         let opener: Opener = Box::new(move || file.reopen());
-        self.start(schema, Source::Owned(database, opener), keeper)
+        self.start(
+            schema,
+            Source::Owned(database, opener),
+            keeper,
+            control.as_deref(),
+        )
     }
 
     /// Opens a store in a database of the application's.
@@ -260,7 +290,7 @@ impl RedbStoreBuilder {
         let schema = self.checked()?;
         let claim = Claim::new(database, schema.bucket())?;
         schema.prepare(claim.database())?;
-        self.start(schema, Source::Borrowed(claim), Keeper::default())
+        self.start(schema, Source::Borrowed(claim), Keeper::default(), None)
     }
 
     /// Opens a store in a database of its own that a closure opens.
@@ -289,6 +319,7 @@ impl RedbStoreBuilder {
             schema,
             Source::Owned(database, opener),
             keeper.unwrap_or_default(),
+            None,
         )
     }
 
@@ -301,7 +332,13 @@ impl RedbStoreBuilder {
         Schema::new(self.bucket.clone(), self.commits)
     }
 
-    fn start(self, schema: Schema, source: Source, keeper: Keeper) -> Result<RedbStore, OpenError> {
+    fn start(
+        self,
+        schema: Schema,
+        source: Source,
+        keeper: Keeper,
+        control: Option<&Path>,
+    ) -> Result<RedbStore, OpenError> {
         let Self {
             settings,
             record_cache_bytes,
@@ -313,6 +350,6 @@ impl RedbStoreBuilder {
             cache: Cache::new(record_cache_bytes),
         };
         let shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
-        RedbStore::start(Arc::new(shared), &settings)
+        RedbStore::start(Arc::new(shared), &settings, control)
     }
 }

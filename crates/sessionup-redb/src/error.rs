@@ -24,6 +24,16 @@ pub enum OpenError {
         /// The bucket.
         bucket: String,
     },
+    /// The control socket beside the database could not be made. Remove what is in its place, or do
+    /// without it.
+    #[error("control socket beside {} could not be made", path.display())]
+    Control {
+        /// The path of the database.
+        path: PathBuf,
+        /// The operating system's error.
+        #[source]
+        source: Cause,
+    },
     /// The file is a redb database and cannot be read. It is left as it is: restore a backup, or
     /// move it away to start anew, which logs everybody out.
     #[error("session database is damaged, restore it from a backup or move it away")]

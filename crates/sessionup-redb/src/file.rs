@@ -195,7 +195,7 @@ impl DatabaseFile {
     /// file that is half a database. If another process is faster, its file stays.
     fn create(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError::of_path(self.path.clone(), error);
-        let beside = Beside(self.name_beside());
+        let beside = Beside::of(&self.path);
         let file = new_file(&beside.0).map_err(failed)?;
         let made = self.open_in(file, Access::Alone)?;
         let made = made.map_err(|error| self.meaning(error))?;
@@ -215,14 +215,6 @@ impl DatabaseFile {
         }
         drop(beside);
         sync_directory(&self.path).map_err(failed)
-    }
-
-    fn name_beside(&self) -> PathBuf {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".new-{}-{count}", std::process::id()));
-        self.path.with_file_name(name)
     }
 }
 
@@ -247,7 +239,18 @@ pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Result<T, OpenErr
 }
 
 /// A file that is removed in any case.
-struct Beside(PathBuf);
+pub(crate) struct Beside(pub(crate) PathBuf);
+
+impl Beside {
+    /// A name beside a path that no other file has.
+    pub(crate) fn of(path: &Path) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        name.push(format!(".new-{}-{count}", std::process::id()));
+        Self(path.with_file_name(name))
+    }
+}
 
 impl Drop for Beside {
     fn drop(&mut self) {

@@ -24,6 +24,7 @@
 mod builder;
 mod cache;
 mod closed;
+mod control;
 mod database;
 mod doubt;
 mod error;
@@ -51,6 +52,7 @@ mod writer;
 
 pub use builder::{Commits, RedbStoreBuilder};
 pub use closed::{Compacted, FileReader, compact_file};
+pub use control::{Control, ControlError};
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;

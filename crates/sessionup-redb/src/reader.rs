@@ -142,7 +142,11 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
 }
 
 /// Finds a record, live or not. A use that is forgotten since `before` is in what is read.
-fn find(shared: &Shared, id: SessionId, before: Before) -> Result<Option<Loaded>, StoreError> {
+pub(crate) fn find(
+    shared: &Shared,
+    id: SessionId,
+    before: Before,
+) -> Result<Option<Loaded>, StoreError> {
     if shared.doubts.contains(id) {
         return Ok(None);
     }
@@ -156,7 +160,7 @@ fn find(shared: &Shared, id: SessionId, before: Before) -> Result<Option<Loaded>
     Ok(found)
 }
 
-fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {
+pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {
     read.map_err(|failure| match failure {
         ReadFailure::Once(error) => error,
         ReadFailure::Lasting(source) => {

@@ -1,7 +1,7 @@
 //! The store: handles, and the life of its threads.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use sessionup_core::{
 };
 
 use crate::builder::{RedbStoreBuilder, Settings};
+#[cfg(unix)]
+use crate::control::{desk::Desk, server::Server};
 use crate::error::{OpenError, ReadStopped, WriterStopped};
 use crate::health::Health;
 use crate::queue::Room;
@@ -203,10 +205,17 @@ impl RedbStore {
         owner.join();
     }
 
-    pub(crate) fn start(shared: Arc<Shared>, settings: &Settings) -> Result<Self, OpenError> {
+    /// Starts the threads; with the path of its database, also what listens beside it.
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        settings: &Settings,
+        control: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         let mut owner = Owner {
             shared: Arc::clone(&shared),
             cleanup: None,
+            #[cfg(unix)]
+            control: None,
             writer: Mutex::new(None),
             threads: Vec::new(),
         };
@@ -214,12 +223,15 @@ impl RedbStore {
         if !settings.cleanup_interval.is_zero() {
             let options =
                 CleanupOptions::every(settings.cleanup_interval).clock(Arc::clone(&settings.clock));
-            let handle = Self {
-                shared: Arc::clone(&shared),
-                owner: None,
-            };
-            let cleanup = Cleanup::start(handle, options);
+            let cleanup = Cleanup::start(Self::unowned(&shared), options);
             owner.cleanup = Some(cleanup.map_err(no_thread)?);
+        }
+        if let Some(database) = control {
+            let listening = owner.listen(database, settings);
+            listening.map_err(|source| OpenError::Control {
+                path: database.to_owned(),
+                source: Arc::new(source),
+            })?;
         }
         Ok(Self {
             shared,
@@ -227,8 +239,25 @@ impl RedbStore {
         })
     }
 
+    /// A handle that does not keep the store open.
+    fn unowned(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            owner: None,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Has something written. A future that is never polled asks for nothing.
-    async fn write<O: Operation>(&self, operation: O, room: Room) -> Result<O::Answer, StoreError> {
+    pub(crate) async fn write<O: Operation>(
+        &self,
+        operation: O,
+        room: Room,
+    ) -> Result<O::Answer, StoreError> {
         let (task, answer) = task(operation);
         let answer = match self.shared.writes.push(task, room) {
             Ok(()) => answer.await.unwrap_or_else(|oneshot::Canceled| {
@@ -379,6 +408,8 @@ impl Store for RedbStore {
 struct Owner {
     shared: Arc<Shared>,
     cleanup: Option<Cleanup>,
+    #[cfg(unix)]
+    control: Option<Server>,
     writer: Mutex<Option<JoinHandle<()>>>,
     threads: Vec<ThreadId>,
 }
@@ -399,7 +430,25 @@ impl Owner {
         Ok(())
     }
 
+    #[cfg(unix)]
+    fn listen(&mut self, database: &Path, settings: &Settings) -> std::io::Result<()> {
+        let handle = RedbStore::unowned(&self.shared);
+        let desk = Desk::new(handle, Arc::clone(&settings.clock));
+        let socket = crate::control::socket_beside(database)?;
+        self.control = Some(Server::start(socket, Arc::new(desk))?);
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn listen(&mut self, _: &Path, _: &Settings) -> std::io::Result<()> {
+        Err(crate::control::unsupported())
+    }
+
     fn stop(&self) {
+        #[cfg(unix)]
+        if let Some(control) = &self.control {
+            control.stop();
+        }
         if let Some(cleanup) = &self.cleanup {
             cleanup.stop();
         }
@@ -417,6 +466,10 @@ impl Owner {
         if let Some(writer) = writer {
             // Its panic was reported where it happened.
             drop(writer.join());
+        }
+        #[cfg(unix)]
+        if let Some(control) = &self.control {
+            control.finish();
         }
     }
 }

@@ -109,7 +109,7 @@ fn read<T>(
     work(&transaction).map_err(OpenError::of_database)
 }
 
-fn decode(id: SessionId, bytes: &[u8]) -> Found {
+pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Found {
     let record = Stored::decode(id, bytes);
     let record = record.map(|stored| stored.record);
     (id, record.map_err(|error| StoreError::corrupt(id, error)))

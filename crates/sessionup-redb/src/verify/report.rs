@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sessionup_core::SessionId;
 
 /// What was found when a bucket was checked.
@@ -17,7 +18,7 @@ use sessionup_core::SessionId;
 /// assert_eq!(report.to_string(), "0 sessions of 0 users, nothing is wrong");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// Records, those that cannot be read included.
@@ -76,7 +77,7 @@ impl fmt::Display for Report {
 /// Something that is wrong with a bucket. Its text names sessions by id, and no user.
 ///
 /// A **step** is a moment in milliseconds since 1970, divided by 65,536 and rounded down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Finding {
     /// A record cannot be read, was altered or lies under another id. Its session is refused.

@@ -1,0 +1,351 @@
+//! Who asks a store from outside.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessionup_core::{Pruned, SessionId, StoreError, Timestamp, UserKey};
+
+use crate::control::error::ControlError;
+use crate::control::protocol::{
+    Answer, LONGEST_ANSWER, LONGEST_REQUEST, PIECE, PROTOCOL, Refusal, Request, User, Wish,
+    read_frame, write_frame,
+};
+use crate::control::socket;
+use crate::health::Health;
+use crate::verify::Report;
+use crate::walk::Found;
+
+/// Asks the store of another process, which has its database open and was opened with
+/// [`control`](crate::RedbStoreBuilder::control).
+///
+/// For tools. What is asked for is done by the store itself: what it answers as done is durable, and
+/// seen by its own process at once. Each call connects anew, so nothing is held while none is
+/// running; it blocks the thread.
+///
+/// - Records are returned whether or not their time is over. Instead of hashes of secrets they have
+///   zeros, and they do not say what was before a renewal.
+/// - Sessions that may or may not be gone after a failed commit are refused by the store, and are
+///   not returned either.
+///
+/// # Errors
+///
+/// All calls: [`ControlError`], by what to do about it. A change whose outcome is unknown is
+/// [`ControlError::Unanswered`], or [`ControlError::Store`] with [`StoreError::OutcomeUnknown`].
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(unix)]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sessionup_redb::{Control, RedbStore};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("sessions.redb");
+/// // In the server:
+/// let store = RedbStore::builder().control(true).open(&path)?;
+///
+/// // In another process of the same user:
+/// let control = Control::connect(&path, "sessions")?;
+/// assert_eq!(control.count()?, 0);
+/// # drop(store);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
+/// ```
+#[derive(Clone, Debug)]
+pub struct Control {
+    socket: PathBuf,
+    bucket: String,
+    patience: Duration,
+}
+
+impl Control {
+    /// Finds the store that has the database at a path open, and asks how it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::NobodyListens`] also if there is no file.
+    pub fn connect(database: impl AsRef<Path>, bucket: &str) -> Result<Self, ControlError> {
+        let database = database.as_ref();
+        let socket = socket::beside(database).map_err(|_| ControlError::NobodyListens {
+            path: database.to_owned(),
+        })?;
+        let control = Self {
+            socket,
+            bucket: bucket.to_owned(),
+            patience: Duration::from_secs(30),
+        };
+        control.health()?;
+        Ok(control)
+    }
+
+    /// Waits so long for an answer, or longer where that is said. Defaults to 30 seconds.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Returns at most so many records in the order of their ids, from the first one after an id; it
+    /// may be fewer. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn after(
+        &self,
+        last: Option<SessionId>,
+        at_most: usize,
+    ) -> Result<Vec<Found>, ControlError> {
+        // None would be the end.
+        let at_most = at_most.clamp(1, PIECE);
+        self.found(Wish::After { last, at_most })
+    }
+
+    /// Returns a record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn find(&self, id: SessionId) -> Result<Option<Found>, ControlError> {
+        Ok(self.found(Wish::Find { id })?.pop())
+    }
+
+    /// Returns the records of exactly this user in the order of their ids.
+    ///
+    /// Asks several times if there are many: what is made or ended meanwhile is returned or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, ControlError> {
+        let user = User(user.clone());
+        let mut found = Vec::<Found>::new();
+        loop {
+            let last = found.last().map(|(id, _)| *id);
+            let user = user.clone();
+            let piece = self.found(Wish::OfUser { user, last })?;
+            if piece.is_empty() {
+                return Ok(found);
+            }
+            found.extend(piece);
+        }
+    }
+
+    /// Returns how many records there are, those that cannot be read included. Takes no time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn count(&self) -> Result<u64, ControlError> {
+        self.number(Wish::Count, Some(self.patience))
+    }
+
+    /// Returns how many bytes of the file the bucket takes, its indices included. Waits for it as long
+    /// as it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn bytes(&self) -> Result<u64, ControlError> {
+        self.number(Wish::Bytes, None)
+    }
+
+    /// Says how the store is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn health(&self) -> Result<Health, ControlError> {
+        match self.ask(Wish::Health, Some(self.patience))? {
+            Answer::Health(health) => Ok(health),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Ends a session, if it is of this owner or none is given; says whether it did. See
+    /// [`Store::delete`](sessionup_core::Store::delete).
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn delete(&self, id: SessionId, owner: Option<&UserKey>) -> Result<bool, ControlError> {
+        let owner = owner.cloned().map(User);
+        Ok(self.deleted(Wish::Delete { id, owner })? > 0)
+    }
+
+    /// Ends the sessions of exactly this user but these, all or none; says how many. Logins of the
+    /// user that began before are refused. See
+    /// [`Store::delete_user`](sessionup_core::Store::delete_user).
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says; [`ControlError::TooLong`] from some twenty-five thousand ids on.
+    pub fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, ControlError> {
+        self.deleted(Wish::DeleteUser {
+            user: User(user.clone()),
+            except: except.to_vec(),
+        })
+    }
+
+    /// Deletes at most so many records whose time is over, by the clock of the store and as careful
+    /// with it as the store's own cleanup is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn prune(&self, at_most: usize) -> Result<Pruned, ControlError> {
+        match self.ask(Wish::Prune { at_most }, Some(self.patience))? {
+            Answer::Pruned { deleted, more } => Ok(Pruned::new(deleted, more)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Checks the bucket completely, as [`RedbStore::verify`](crate::RedbStore::verify) does. Waits
+    /// for it as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says; [`ControlError::Busy`] while a check or a backup is running.
+    pub fn verify(&self, now: Option<Timestamp>) -> Result<Report, ControlError> {
+        let now = now.map(Timestamp::as_millis);
+        match self.ask(Wish::Verify { now }, None)? {
+            Answer::Report(report) => Ok(report),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Has the store write a copy of its bucket as it is at one moment; says how many bytes it has.
+    /// Waits for it as long as it takes.
+    ///
+    /// - The process of the store makes the file, which nobody else can read and which must not be
+    ///   there before. It appears under its name when it is whole and on the disk.
+    /// - It has the tables of the bucket and nothing else that may be in the file, and can be opened
+    ///   as a store. Uses of the last moments may be missing.
+    /// - While it is being written, what is deleted from the store keeps its room there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says; [`ControlError::Backup`]; [`ControlError::Busy`] while a check or another
+    /// backup is running.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<u64, ControlError> {
+        let failed = |error: io::Error| ControlError::Backup {
+            reason: error.to_string(),
+        };
+        let path = std::path::absolute(to).map_err(failed)?;
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(failed(ErrorKind::AlreadyExists.into()));
+        }
+        if path.to_str().is_none() {
+            return Err(failed(ErrorKind::InvalidFilename.into()));
+        }
+        self.number(Wish::Backup { path }, None)
+    }
+
+    fn found(&self, wish: Wish) -> Result<Vec<Found>, ControlError> {
+        let Answer::Found(found) = self.ask(wish, Some(self.patience))? else {
+            return Err(unexpected());
+        };
+        let found = found.into_iter().map(|sent| {
+            let found = sent.found();
+            found.map_err(|reason| unanswered(io::Error::new(ErrorKind::InvalidData, reason)))
+        });
+        found.collect()
+    }
+
+    fn number(&self, wish: Wish, patience: Option<Duration>) -> Result<u64, ControlError> {
+        match self.ask(wish, patience)? {
+            Answer::Number(number) => Ok(number),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn deleted(&self, wish: Wish) -> Result<u64, ControlError> {
+        match self.ask(wish, Some(self.patience))? {
+            Answer::Deleted(deleted) => Ok(deleted),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn ask(&self, wish: Wish, patience: Option<Duration>) -> Result<Answer, ControlError> {
+        let request = serde_json::to_vec(&Request {
+            protocol: PROTOCOL,
+            bucket: self.bucket.clone(),
+            wish,
+        });
+        let request = request.map_err(|error| unanswered(error.into()))?;
+        if request.len() > LONGEST_REQUEST {
+            return Err(ControlError::TooLong);
+        }
+        let stream = socket::connect(&self.socket).map_err(|error| self.unreached(error))?;
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let sent = write_frame(&stream, &request, until);
+        // A store that is busy says so without waiting for the request.
+        let answer = match (sent, read_frame(&stream, LONGEST_ANSWER, until)) {
+            (_, Ok(answer)) => answer,
+            // What did not come wholly is not carried out.
+            (Err(_), Err(_)) => return Err(ControlError::Busy),
+            (Ok(()), Err(error)) => return Err(unanswered(error)),
+        };
+        match serde_json::from_slice(&answer) {
+            Ok(Answer::Refused(refusal)) => Err(self.refused(refusal)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(unanswered(error.into())),
+        }
+    }
+
+    fn unreached(&self, error: io::Error) -> ControlError {
+        let path = self.socket.clone();
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                ControlError::NobodyListens { path }
+            }
+            ErrorKind::PermissionDenied => ControlError::PermissionDenied { path },
+            _ => ControlError::Io {
+                path,
+                source: Arc::new(error),
+            },
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> ControlError {
+        let store = ControlError::Store;
+        match refusal {
+            Refusal::Backup { reason } => ControlError::Backup { reason },
+            Refusal::Bucket { found } => ControlError::OtherBucket {
+                wanted: self.bucket.clone(),
+                found,
+            },
+            Refusal::Busy => ControlError::Busy,
+            Refusal::Closed => store(StoreError::Closed),
+            Refusal::Corrupt { id, reason } => store(StoreError::corrupt(id, reason)),
+            Refusal::Malformed { reason } => {
+                unanswered(io::Error::new(ErrorKind::InvalidInput, reason))
+            }
+            Refusal::OutcomeUnknown { reason } => store(StoreError::outcome_unknown(reason)),
+            Refusal::Overloaded => store(StoreError::Overloaded),
+            Refusal::Protocol { spoken } => ControlError::OtherProtocol {
+                ours: PROTOCOL,
+                theirs: spoken,
+            },
+            Refusal::Unavailable { reason } => store(StoreError::unavailable(reason)),
+        }
+    }
+}
+
+fn unanswered(error: io::Error) -> ControlError {
+    ControlError::Unanswered {
+        source: Arc::new(error),
+    }
+}
+
+fn unexpected() -> ControlError {
+    unanswered(io::Error::new(
+        ErrorKind::InvalidData,
+        "answer to something else",
+    ))
+}

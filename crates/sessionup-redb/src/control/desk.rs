@@ -1,0 +1,282 @@
+//! Carries requests out, by the operations of the store.
+
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, TryLockError};
+
+use futures_executor::block_on;
+use redb::{Database, ReadableDatabase, ReadableTable};
+use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
+
+use crate::control::backup;
+use crate::control::protocol::{
+    Answer, PIECE, PIECE_BYTES, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
+};
+use crate::control::server::Answers;
+use crate::error::{Halt, OpenError};
+use crate::queue::Room;
+use crate::reader;
+use crate::schema::Schema;
+use crate::shared::Shared;
+use crate::store::RedbStore;
+use crate::walk::{self, Found};
+use crate::writer::prune::Prune;
+
+/// What is asked from outside meets the store here.
+pub(crate) struct Desk {
+    /// Keeps nothing open.
+    store: RedbStore,
+    clock: Arc<dyn Clock>,
+    /// Held by the one request that takes long.
+    long: Mutex<()>,
+}
+
+impl Desk {
+    pub(crate) fn new(store: RedbStore, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            long: Mutex::new(()),
+        }
+    }
+
+    fn shared(&self) -> &Shared {
+        self.store.shared()
+    }
+
+    fn read(&self, request: &[u8]) -> Result<Wish, Refusal> {
+        let malformed = |error: serde_json::Error| Refusal::Malformed {
+            reason: error.to_string(),
+        };
+        let version: Version = serde_json::from_slice(request).map_err(malformed)?;
+        if version.protocol != PROTOCOL {
+            return Err(Refusal::Protocol { spoken: PROTOCOL });
+        }
+        let request: Request = serde_json::from_slice(request).map_err(malformed)?;
+        let bucket = self.shared().schema.bucket();
+        if request.bucket != bucket {
+            let found = bucket.to_owned();
+            return Err(Refusal::Bucket { found });
+        }
+        Ok(request.wish)
+    }
+
+    fn carry_out(&self, wish: Wish) -> Result<Answer, Refusal> {
+        let shared = self.shared();
+        match wish {
+            Wish::After { last, at_most } => self.piece(None, last, at_most),
+            Wish::Backup { path } => self.long(|| backup::write(shared, &path).map(Answer::Number)),
+            Wish::Bytes => self.long(|| self.measured(walk::bytes)),
+            Wish::Count => self.measured(walk::count),
+            Wish::Delete { id, owner } => self.delete(id, owner.as_ref()),
+            Wish::DeleteUser { user, except } => self.delete_user(&user.0, &except),
+            Wish::Find { id } => self.find(id),
+            Wish::Health => Ok(Answer::Health(self.store.health())),
+            Wish::OfUser { user, last } => self.piece(Some(&user.0), last, PIECE),
+            Wish::Prune { at_most } => self.prune(at_most),
+            Wish::Verify { now } => self.long(|| {
+                let report = reader::verify(shared, now.map(Timestamp::from_millis))?;
+                Ok(Answer::Report(report))
+            }),
+        }
+    }
+
+    /// Does what takes long, unless something of that kind is under way.
+    fn long(&self, work: impl FnOnce() -> Result<Answer, Refusal>) -> Result<Answer, Refusal> {
+        match self.long.try_lock() {
+            Ok(_held) => work(),
+            Err(TryLockError::Poisoned(held)) => {
+                let _held = held.into_inner();
+                work()
+            }
+            Err(TryLockError::WouldBlock) => Err(Refusal::Busy),
+        }
+    }
+
+    fn measured(
+        &self,
+        measure: fn(&Database, &Schema) -> Result<u64, OpenError>,
+    ) -> Result<Answer, Refusal> {
+        let shared = self.shared();
+        let read = shared.place.read(|database| {
+            let measured = measure(database, &shared.schema);
+            measured.map_err(|error| Halt::Refused(StoreError::unavailable(error)))
+        });
+        Ok(Answer::Number(reader::answer(shared, read)?))
+    }
+
+    fn find(&self, id: SessionId) -> Result<Answer, Refusal> {
+        let shared = self.shared();
+        let found: Option<Found> = match reader::find(shared, id, shared.touches.before(id)) {
+            Ok(record) => record.map(|record| (id, Ok(record))),
+            Err(error @ StoreError::CorruptRecord { .. }) => Some((id, Err(error))),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Answer::Found(found.map(Sent::of).into_iter().collect()))
+    }
+
+    /// Reads some records, of one user or all, from the first after an id; as
+    /// [`reader::list`](crate::reader::list) in what concerns uses and doubts.
+    fn piece(
+        &self,
+        user: Option<&UserKey>,
+        last: Option<SessionId>,
+        at_most: usize,
+    ) -> Result<Answer, Refusal> {
+        let shared = self.shared();
+        let mut piece = Vec::<Sent>::new();
+        let mut last = last;
+        // More than one round if all of a round's are in doubt: none would be the end.
+        while piece.is_empty() {
+            let touches = shared.touches.hold();
+            let read = shared.place.read(|database| {
+                records_after(database, &shared.schema, user, last, at_most.min(PIECE))
+            });
+            let found = reader::answer(shared, read)?;
+            let doubts = shared.doubts.hold();
+            let Some((id, _)) = found.last() else { break };
+            last = Some(*id);
+            for (id, mut record) in found {
+                if doubts.contains(id) {
+                    continue;
+                }
+                if let Ok(record) = &mut record {
+                    touches.lay_over(record);
+                }
+                piece.push(Sent::of((id, record)));
+            }
+        }
+        Ok(Answer::Found(piece))
+    }
+
+    fn delete(&self, id: SessionId, owner: Option<&User>) -> Result<Answer, Refusal> {
+        let owner = owner.map(|owner| &owner.0);
+        let deleted = block_on(self.store.delete(id, owner))?;
+        tracing::info!(target: "sessionup_redb", %id, deleted, "session revoked over the control socket");
+        Ok(Answer::Deleted(deleted.into()))
+    }
+
+    fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<Answer, Refusal> {
+        let deleted = block_on(self.store.delete_user(user, except))?.deleted;
+        tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions of a user revoked over the control socket");
+        Ok(Answer::Deleted(deleted))
+    }
+
+    fn prune(&self, at_most: usize) -> Result<Answer, Refusal> {
+        let judged = self.shared().watermark.observe(self.clock.now());
+        let prune = Prune {
+            now: judged.prune_up_to,
+            at_most,
+            progress: Arc::clone(&self.shared().pruning),
+        };
+        let pruned = block_on(self.store.write(prune, Room::Common))?;
+        Ok(Answer::Pruned {
+            deleted: pruned.deleted,
+            more: pruned.more,
+        })
+    }
+}
+
+impl Answers for Desk {
+    fn answer(&self, request: &[u8]) -> Vec<u8> {
+        let answer = self.read(request).and_then(|wish| self.carry_out(wish));
+        encoded(&answer.unwrap_or_else(Answer::Refused))
+    }
+
+    fn busy(&self) -> Vec<u8> {
+        encoded(&Answer::Refused(Refusal::Busy))
+    }
+}
+
+/// Nothing that is answered has keys that are no text, so this does not fail. Whoever gets nothing
+/// takes it for no answer.
+fn encoded(answer: &Answer) -> Vec<u8> {
+    serde_json::to_vec(answer).unwrap_or_default()
+}
+
+/// Some records in a row.
+struct Piece {
+    found: Vec<Found>,
+    at_most: usize,
+    bytes: usize,
+}
+
+impl Piece {
+    /// Says whether there is room for more.
+    fn add(&mut self, id: SessionId, stored: Option<&[u8]>) -> bool {
+        self.bytes += stored.map_or(0, <[u8]>::len);
+        self.found.push(match stored {
+            Some(bytes) => walk::decode(id, bytes),
+            None => (id, Err(StoreError::corrupt(id, "it has no record"))),
+        });
+        self.found.len() < self.at_most && self.bytes < PIECE_BYTES
+    }
+}
+
+fn records_after(
+    database: &Database,
+    schema: &Schema,
+    user: Option<&UserKey>,
+    last: Option<SessionId>,
+    at_most: usize,
+) -> Result<Vec<Found>, Halt> {
+    let mut piece = Piece {
+        found: Vec::new(),
+        at_most,
+        bytes: 0,
+    };
+    let transaction = database.begin_read()?;
+    let sessions = transaction.open_table(schema.sessions())?;
+    let Some(user) = user else {
+        let from = last.as_ref().map(SessionId::as_bytes);
+        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (from, Bound::Unbounded);
+        for entry in ReadableTable::range::<&[u8; 16]>(&sessions, range)? {
+            let (key, bytes) = entry?;
+            if !piece.add(SessionId::from_bytes(*key.value()), Some(bytes.value())) {
+                break;
+            }
+        }
+        return Ok(piece.found);
+    };
+    let by_user = transaction.open_table(schema.by_user())?;
+    let key = user.as_str().as_bytes();
+    let from = last.as_ref().map(|id| (key, id.as_bytes()));
+    let from = from.map_or(Bound::Included((key, &[0; 16])), Bound::Excluded);
+    let range = (from, Bound::Included((key, &[0xff; 16])));
+    for entry in ReadableTable::range(&by_user, range)? {
+        let id = SessionId::from_bytes(*entry?.0.value().1);
+        let stored = ReadableTable::get(&sessions, id.as_bytes())?;
+        if !piece.add(id, stored.as_ref().map(|bytes| bytes.value())) {
+            break;
+        }
+    }
+    Ok(piece.found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redb::backends::InMemoryBackend;
+    use sessionup_core::SystemClock;
+
+    use super::*;
+
+    /// What takes long takes none of the readers, and there is one of it at a time.
+    #[test]
+    fn one_long_request_at_a_time_and_others_beside_it() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let store = RedbStore::new(Arc::new(database.unwrap()), "b", Duration::ZERO).unwrap();
+        let desk = Desk::new(store, Arc::new(SystemClock));
+        let ask = |wish| desk.carry_out(wish);
+        let held = desk.long.lock().unwrap();
+        let busy = ask(Wish::Verify { now: None });
+        assert!(matches!(busy, Err(Refusal::Busy)), "{busy:?}");
+        assert!(matches!(ask(Wish::Count), Ok(Answer::Number(0))));
+        drop(held);
+        assert!(matches!(
+            ask(Wish::Verify { now: None }),
+            Ok(Answer::Report(_))
+        ));
+    }
+}

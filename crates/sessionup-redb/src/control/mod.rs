@@ -1,0 +1,26 @@
+//! Looking at a store's sessions and ending them from another process, while the store is open.
+//!
+//! The store listens on a socket beside its database. Whoever connects asks one thing, which the
+//! store does by its own operations, answers and hangs up. So there is still one process that has the
+//! file open, and what is revoked from outside takes the way of all revocations.
+//!
+//! `socket` is what the operating system has for it, `protocol` what is said, `client` who asks;
+//! `server` takes connections and knows nothing of stores, `desk` knows nothing of connections.
+
+#[cfg(unix)]
+pub(crate) mod backup;
+mod client;
+#[cfg(unix)]
+pub(crate) mod desk;
+mod error;
+mod protocol;
+#[cfg(unix)]
+pub(crate) mod server;
+mod socket;
+
+pub use client::Control;
+pub use error::ControlError;
+#[cfg(unix)]
+pub(crate) use socket::beside as socket_beside;
+#[cfg(not(unix))]
+pub(crate) use socket::unsupported;

@@ -1,0 +1,563 @@
+//! A store that is looked at and changed from outside, and the processes around it: what they see of
+//! each other, who takes over from whom, and what is left when one is killed.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use sessionup_core::{
+    Change, CreateOptions, ManualClock, Record, Replaced, SecretHash, SessionId, Store, StoreError,
+};
+use sessionup_redb::{
+    Control, ControlError, OpenError, RedbStore, RedbStoreBuilder, Status, verify_file,
+};
+use support::{
+    assert_whole, at, builder, create, create_many, id, is_there, listed, record, session, user,
+};
+
+struct Place {
+    directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions.redb");
+        Self { directory, path }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("sessions.redb.control")
+    }
+
+    fn store(&self) -> RedbStore {
+        listening().open(&self.path).unwrap()
+    }
+
+    fn control(&self) -> Control {
+        Control::connect(&self.path, "sessions").unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn listening() -> RedbStoreBuilder {
+    builder().lock_wait(Duration::from_secs(60)).control(true)
+}
+
+fn ids(found: &[sessionup_redb::Found]) -> Vec<SessionId> {
+    found.iter().map(|(id, _)| *id).collect()
+}
+
+#[tokio::test]
+async fn what_is_asked_from_outside_is_done_by_the_store() {
+    let place = Place::new();
+    let store = place.store();
+    create_many(&store, 1..5, "ann").await;
+    create_many(&store, 5..8, "bob").await;
+    let control = place.control();
+
+    assert_eq!(control.health().unwrap().status, Status::Ok);
+    assert_eq!(control.count().unwrap(), 7);
+    assert!(control.bytes().unwrap() > 0);
+    assert!(control.verify(None).unwrap().is_clean());
+
+    // Of the right owner only.
+    assert!(!control.delete(id(1), Some(&user("bob"))).unwrap());
+    assert!(control.delete(id(1), Some(&user("ann"))).unwrap());
+    assert!(!control.delete(id(1), None).unwrap());
+    assert!(control.delete(id(5), None).unwrap());
+    assert!(!is_there(&store, 1).await && !is_there(&store, 5).await);
+
+    let begun = store.epoch();
+    assert_eq!(control.delete_user(&user("ann"), &[id(3)]).unwrap(), 2);
+    assert_eq!(listed(&store, "ann").await, [id(3)]);
+    // A login that was under way is overtaken, as by any other revocation.
+    let mut options = CreateOptions::default();
+    options.begun = Some(begun);
+    let late = store.create(record(9, "ann"), options, at(0)).await;
+    assert!(matches!(late, Err(StoreError::Overtaken)), "{late:?}");
+
+    assert_eq!(
+        ids(&control.after(None, 10).unwrap()),
+        [id(3), id(6), id(7)]
+    );
+}
+
+#[tokio::test]
+async fn records_come_whole_and_without_hashes() {
+    let place = Place::new();
+    let store = place.store();
+    let mut session = session(1, "ann");
+    session.client.ip = "2001:db8::1".parse().ok();
+    session.meta.insert("note", "\u{1b}\u{1f600}").unwrap();
+    session.idle_timeout = Some(Duration::from_secs(5));
+    let mut full = Record::new(session.clone(), SecretHash::from_bytes([7; 32]));
+    full.replaced = Some(Replaced::new(SecretHash::from_bytes([8; 32]), at(3)));
+    let created = store.create(full, CreateOptions::default(), at(0)).await;
+    created.unwrap();
+    // A use that is in memory alone.
+    let touched = store.update(id(1), Change::touch(at(4_000)), at(4_000));
+    assert!(touched.await.unwrap().is_some());
+    session.last_seen_at = at(4_000);
+
+    let control = place.control();
+
+    let expected = Record::new(session, SecretHash::from_bytes([0; 32]));
+    let (found, record) = control.find(id(1)).unwrap().unwrap();
+    assert_eq!((found, record.unwrap()), (id(1), expected.clone()));
+    for found in [
+        control.after(None, 1).unwrap(),
+        control.of_user(&user("ann")).unwrap(),
+    ] {
+        assert_eq!(found[0].1.as_ref().unwrap(), &expected);
+    }
+    assert!(control.find(id(2)).unwrap().is_none());
+    assert!(control.of_user(&user("an")).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn many_come_piece_by_piece() {
+    let place = Place::new();
+    let store = place.store();
+    create_many(&store, 0..1_500, "ann").await;
+    create_many(&store, 1_500..2_100, "bob").await;
+    let control = place.control();
+
+    let mut all = Vec::new();
+    while let Some(piece) = Some(control.after(all.last().copied(), usize::MAX).unwrap())
+        .filter(|piece| !piece.is_empty())
+    {
+        all.extend(ids(&piece));
+    }
+
+    assert_eq!(all, (0..2_100).map(id).collect::<Vec<_>>());
+    let of_ann = ids(&control.of_user(&user("ann")).unwrap());
+    assert_eq!(of_ann, (0..1_500).map(id).collect::<Vec<_>>());
+    assert_eq!(ids(&control.after(Some(id(7)), 0).unwrap()), [id(8)]);
+}
+
+#[tokio::test]
+async fn prune_goes_by_the_clock_of_the_store() {
+    let place = Place::new();
+    let clock = ManualClock::at(at(999_999));
+    let store = listening().clock(clock.clone()).open(&place.path).unwrap();
+    create_many(&store, 0..3, "ann").await;
+    let control = place.control();
+
+    assert_eq!(control.prune(9).unwrap().deleted, 0);
+    clock.set(at(1_000_000));
+    let pruned = control.prune(2).unwrap();
+    assert_eq!((pruned.deleted, pruned.more), (2, true));
+    let pruned = control.prune(2).unwrap();
+    assert_eq!((pruned.deleted, pruned.more), (1, false));
+    assert_eq!(control.count().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn socket_is_for_the_owner_alone_and_gone_with_the_store() {
+    let place = Place::new();
+    let store = place.store();
+    let found = fs::symlink_metadata(place.socket()).unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.permissions().mode() & 0o777, 0o600);
+
+    store.close().await;
+
+    let names = ["sessions.redb", "sessions.redb.reserve"];
+    assert_eq!(place.names(), names);
+    let late = Control::connect(&place.path, "sessions");
+    assert!(
+        matches!(late, Err(ControlError::NobodyListens { .. })),
+        "{late:?}"
+    );
+    // Whoever does not ask for it has none.
+    let store = builder().open(&place.path).unwrap();
+    assert_eq!(place.names(), names);
+    drop(store);
+    drop(place.store());
+    assert_eq!(place.names(), names);
+    let missing = Control::connect(place.path.with_extension("missing"), "sessions");
+    assert!(
+        matches!(missing, Err(ControlError::NobodyListens { .. })),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn database_is_found_by_any_of_its_paths() {
+    let place = Place::new();
+    let link = place.directory.path().join("link");
+    drop(builder().open(&place.path).unwrap());
+    std::os::unix::fs::symlink(&place.path, &link).unwrap();
+    let _store = listening().open(&link).unwrap();
+    assert!(place.socket().exists());
+    place.control();
+    Control::connect(&link, "sessions").unwrap();
+}
+
+#[test]
+fn file_in_place_of_the_socket_is_left_and_the_store_does_not_open() {
+    let place = Place::new();
+    fs::write(place.socket(), "theirs").unwrap();
+
+    let opened = listening().open(&place.path);
+
+    assert!(
+        matches!(&opened, Err(OpenError::Control { path, .. }) if *path == place.path),
+        "{opened:?}"
+    );
+    assert_eq!(fs::read(place.socket()).unwrap(), b"theirs");
+    // The file is free again.
+    builder()
+        .lock_wait(Duration::ZERO)
+        .open(&place.path)
+        .unwrap();
+}
+
+fn ask_raw(place: &Place, request: &str) -> String {
+    let mut stream = UnixStream::connect(place.socket()).unwrap();
+    let length = u32::try_from(request.len()).unwrap();
+    stream.write_all(&length.to_be_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer.split_off(4)).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_told_so_and_harms_nobody() {
+    let place = Place::new();
+    let store = place.store();
+    create(&store, 1, "ann").await.unwrap();
+    let long = format!(
+        r#"{{"protocol":1,"bucket":"sessions","wish":{{"delete_user":{{"user":"{}","except":[]}}}}}}"#,
+        "u".repeat(300)
+    );
+    let cases = [
+        ("nothing", "", "malformed"),
+        ("no JSON", "\u{0}\u{ff}", "malformed"),
+        ("deep", &"[".repeat(100_000), "malformed"),
+        (
+            "no wish",
+            r#"{"protocol":1,"bucket":"sessions"}"#,
+            "malformed",
+        ),
+        (
+            "unknown wish",
+            r#"{"protocol":1,"bucket":"sessions","wish":"shutdown"}"#,
+            "malformed",
+        ),
+        (
+            "no id",
+            r#"{"protocol":1,"bucket":"sessions","wish":{"delete":{"id":"1","owner":null}}}"#,
+            "malformed",
+        ),
+        ("no user key", &long, "malformed"),
+        (
+            "later protocol",
+            r#"{"protocol":2,"wishes":[]}"#,
+            r#"{"refused":{"protocol":{"spoken":1}}}"#,
+        ),
+        (
+            "other bucket",
+            r#"{"protocol":1,"bucket":"b","wish":"health"}"#,
+            r#"{"refused":{"bucket":{"found":"sessions"}}}"#,
+        ),
+        (
+            "relative backup",
+            r#"{"protocol":1,"bucket":"sessions","wish":{"backup":{"path":"b"}}}"#,
+            r#"{"refused":{"backup""#,
+        ),
+    ];
+    for (name, request, expected) in cases {
+        let answer = ask_raw(&place, request);
+        let is_told = answer.starts_with(r#"{"refused":{"#) && answer.contains(expected);
+        assert!(is_told, "{name}: {answer}");
+    }
+    let other = Control::connect(&place.path, "b");
+    assert!(
+        matches!(&other, Err(ControlError::OtherBucket { found, .. }) if found == "sessions"),
+        "{other:?}"
+    );
+    let many = vec![id(1); 40_000];
+    let long = place.control().delete_user(&user("ann"), &many);
+    assert!(matches!(long, Err(ControlError::TooLong)), "{long:?}");
+    assert!(is_there(&store, 1).await);
+}
+
+#[tokio::test]
+async fn backup_is_a_store_as_it_was_at_one_moment() {
+    let place = Place::new();
+    let store = place.store();
+    create_many(&store, 0..1_000, "ann").await;
+    let control = place.control();
+    let copy = place.directory.path().join("copy.redb");
+
+    let bytes = std::thread::scope(|scope| {
+        let making = scope.spawn(|| control.backup(&copy).unwrap());
+        // Ends some while it is being made: in the copy are all of them, or none.
+        control.delete_user(&user("ann"), &[id(0)]).unwrap();
+        making.join().unwrap()
+    });
+
+    let made = fs::metadata(&copy).unwrap();
+    assert_eq!(made.len(), bytes);
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
+    let report = verify_file(&copy, "sessions", None).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(matches!(report.sessions, 1 | 1_000), "{report}");
+    let opened = builder().open(&copy).unwrap();
+    let (there, copied) = (listed(&store, "ann").await, listed(&opened, "ann").await);
+    assert_eq!(there, [id(0)]);
+    assert_eq!(copied.len() as u64, report.sessions);
+    // Its token still fits.
+    let record = opened.fetch(id(0), at(0)).await.unwrap().unwrap();
+    assert_eq!(record.secret_hash, SecretHash::from_bytes([7; 32]));
+}
+
+#[test]
+fn backup_that_cannot_be_made_leaves_nothing() {
+    let place = Place::new();
+    let _store = place.store();
+    let control = place.control();
+    let names = place.names();
+    let theirs = place.directory.path().join("theirs");
+    fs::write(&theirs, "theirs").unwrap();
+    for path in [&theirs, &place.path, &theirs.join("copy.redb")] {
+        let made = control.backup(path);
+        assert!(matches!(made, Err(ControlError::Backup { .. })), "{made:?}");
+    }
+    // Also if the client does not look beforehand.
+    let request = format!(
+        r#"{{"protocol":1,"bucket":"sessions","wish":{{"backup":{{"path":"{}"}}}}}}"#,
+        theirs.display()
+    );
+    let answer = ask_raw(&place, &request);
+    assert!(answer.starts_with(r#"{"refused":{"backup""#), "{answer}");
+    assert_eq!(fs::read(&theirs).unwrap(), b"theirs");
+    fs::remove_file(theirs).unwrap();
+    assert_eq!(place.names(), names);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_ends_requests_and_waits_for_none() {
+    let place = Place::new();
+    let store = place.store();
+    create_many(&store, 0..2_000, "ann").await;
+    let _silent = UnixStream::connect(place.socket()).unwrap();
+    let control = place.control();
+    let (begun, first) = std::sync::mpsc::channel();
+    let revoking = std::thread::spawn(move || {
+        let mut ended = Vec::new();
+        for number in 0.. {
+            match control.delete(id(number), None) {
+                Ok(true) => ended.push(number),
+                // Whatever was cut off, what was answered counts.
+                Ok(false) | Err(_) => return ended,
+            }
+            // Nobody listens after the first.
+            let _ = begun.send(());
+        }
+        ended
+    });
+    first.recv().unwrap();
+    store.close().await;
+    let ended = revoking.join().unwrap();
+
+    let store = builder().open(&place.path).unwrap();
+    for number in ended {
+        assert!(!is_there(&store, number).await, "{number}");
+    }
+}
+
+const PATH: &str = "SESSIONUP_TEST_PATH";
+
+/// Waits for the file, serves, and does as it is told by lines.
+#[test]
+#[ignore = "run by others as a process of its own"]
+fn child_serves() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    println!("> waiting");
+    let store = listening().open(std::env::var_os(PATH).unwrap()).unwrap();
+    println!("> open");
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (verb, number) = line.split_once(' ').unwrap();
+        let number = number.parse().unwrap();
+        runtime.block_on(async {
+            match verb {
+                "create" => {
+                    create(&store, number, "ann").await.unwrap();
+                    println!("> created");
+                }
+                _ => println!("> {}", is_there(&store, number).await),
+            }
+        });
+    }
+}
+
+/// Another process with a store.
+struct Server {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts it; it may have to wait for the file.
+    fn start(path: &Path) -> Self {
+        // The mask of this process would hide a mode that is too wide.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"umask 0; exec "$0" "$@""#])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "child_serves", "--include-ignored"])
+            .arg("--nocapture")
+            .env(PATH, path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self {
+            child,
+            input,
+            output,
+        };
+        assert_eq!(server.hear(), "waiting");
+        server
+    }
+
+    fn open(path: &Path) -> Self {
+        let mut server = Self::start(path);
+        assert_eq!(server.hear(), "open");
+        server
+    }
+
+    fn hear(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it ended");
+            if let Some((_, said)) = line.trim_end().split_once("> ") {
+                return said.to_owned();
+            }
+        }
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.hear()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn close(&mut self) {
+        self.input = None;
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn revocation_from_outside_is_seen_at_once_and_survives_a_kill() {
+    let place = Place::new();
+    let mut server = Server::open(&place.path);
+    for number in 1..5 {
+        assert_eq!(server.ask(&format!("create {number}")), "created");
+    }
+    let control = place.control();
+
+    assert_eq!(control.count().unwrap(), 4);
+    assert!(control.delete(id(1), None).unwrap());
+    assert_eq!(server.ask("is 1"), "false");
+    assert_eq!(control.delete_user(&user("ann"), &[id(3)]).unwrap(), 2);
+    for (number, expected) in [(2, "false"), (3, "true"), (4, "false")] {
+        assert_eq!(server.ask(&format!("is {number}")), expected);
+    }
+    let mode = fs::metadata(place.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    server.kill();
+
+    // What is left of the socket takes no connections and is no hindrance.
+    assert!(place.socket().exists());
+    let late = control.count();
+    assert!(
+        matches!(late, Err(ControlError::NobodyListens { .. })),
+        "{late:?}"
+    );
+    let store = place.store();
+    assert_eq!(listed(&store, "ann").await, [id(3)]);
+    assert_eq!(control.count().unwrap(), 1);
+    store.close().await;
+    assert!(!place.socket().exists());
+    assert_whole(&redb::Database::open(&place.path).unwrap());
+}
+
+/// The next server is started while the first one serves, and takes over when that ends. All that was
+/// answered is there, and the socket is the next one's.
+fn rolling_restart(end: fn(&mut Server)) {
+    let place = Place::new();
+    let mut first = Server::open(&place.path);
+    assert_eq!(first.ask("create 1"), "created");
+    let mut next = Server::start(&place.path);
+    for number in 2..20 {
+        assert_eq!(first.ask(&format!("create {number}")), "created");
+    }
+    let control = place.control();
+    assert!(control.delete(id(1), None).unwrap());
+    // One more is asked for and its answer not awaited.
+    first.tell("create 20");
+    end(&mut first);
+
+    assert_eq!(next.hear(), "open");
+    assert_eq!(next.ask("is 1"), "false");
+    for number in 2..20 {
+        assert_eq!(next.ask(&format!("is {number}")), "true", "{number}");
+    }
+    assert!(control.delete(id(2), None).unwrap());
+    assert_eq!(next.ask("is 2"), "false");
+    next.close();
+    assert!(!place.socket().exists());
+}
+
+#[test]
+fn next_server_takes_over_from_one_that_closes() {
+    rolling_restart(Server::close);
+}
+
+#[test]
+fn next_server_takes_over_from_one_that_is_killed() {
+    rolling_restart(Server::kill);
+}

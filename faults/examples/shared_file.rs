@@ -101,16 +101,18 @@ fn round(directory: &Path, mode: ConcurrencyMode) -> Outcome<Vec<Duration>> {
     }
     drop(database);
     let begun = Instant::now();
-    drop(opened(&path, mode)?);
+    let database = opened(&path, mode)?;
     let open = begun.elapsed();
+    drop(database);
 
     let name = name_of(mode);
     let mut writer = Other::start("serve", name, &path)?;
     writer.ask(&format!("commit {next}"))?;
     writer.kill()?;
     let begun = Instant::now();
-    drop(opened(&path, mode)?);
+    let database = opened(&path, mode)?;
     let after_kill = begun.elapsed();
+    drop(database);
     let [mut one, mut many] = commits;
     Ok(vec![
         begin,

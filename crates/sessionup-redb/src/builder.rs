@@ -40,6 +40,7 @@ pub struct RedbStoreBuilder {
     commits: Commits,
     lock_wait: Duration,
     control: bool,
+    control_beside: Option<PathBuf>,
     cache_bytes: usize,
     record_cache_bytes: usize,
     reserve_bytes: u64,
@@ -95,6 +96,7 @@ impl RedbStoreBuilder {
             commits: Commits::default(),
             lock_wait: Duration::from_secs(5),
             control: false,
+            control_beside: None,
             cache_bytes: 256 * 1024 * 1024,
             record_cache_bytes: 64 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
@@ -166,11 +168,28 @@ impl RedbStoreBuilder {
     /// - Clients hold up nobody: 16 at once are served, silent ones give way to others and are cut off
     ///   after 5 seconds, and the closing store waits at most a moment for one to take its answer.
     ///
-    /// For [`open`](RedbStoreBuilder::open) alone, and for systems with Unix domain sockets. Defaults to
-    /// `false`.
+    /// For [`open`](RedbStoreBuilder::open) alone, otherwise see
+    /// [`control_beside`](RedbStoreBuilder::control_beside), and for systems with Unix domain sockets:
+    /// elsewhere the store does not open. Defaults to `false`.
     #[must_use]
     pub fn control(mut self, listens: bool) -> Self {
         self.control = listens;
+        self
+    }
+
+    /// Listens as [`control`](RedbStoreBuilder::control) says, beside the file of a database that the
+    /// application opens.
+    ///
+    /// - The database must be the file at this path, and open for this process alone, as redb has it by
+    ///   default: a socket that is there already is taken for one that a killed process left.
+    /// - One store of a file can listen. Tools reach its bucket and no other, and nothing of the
+    ///   application's own tables.
+    ///
+    /// For [`on`](RedbStoreBuilder::on) and [`open_with`](RedbStoreBuilder::open_with) alone. Defaults
+    /// to nowhere.
+    #[must_use]
+    pub fn control_beside(mut self, database: impl Into<PathBuf>) -> Self {
+        self.control_beside = Some(database.into());
         self
     }
 
@@ -290,7 +309,9 @@ impl RedbStoreBuilder {
         let schema = self.checked()?;
         let claim = Claim::new(database, schema.bucket())?;
         schema.prepare(claim.database())?;
-        self.start(schema, Source::Borrowed(claim), Keeper::default(), None)
+        let control = self.control_beside.clone();
+        let source = Source::Borrowed(claim);
+        self.start(schema, source, Keeper::default(), control.as_deref())
     }
 
     /// Opens a store in a database of its own that a closure opens.
@@ -314,12 +335,13 @@ impl RedbStoreBuilder {
         });
         let database = schema.prepared(&opener)?;
         let reserve = self.reserve.as_ref().map(Arc::clone);
+        let control = self.control_beside.clone();
         let keeper = reserve.map(|reserve| Keeper::new(reserve, self.reserve_bytes));
         self.start(
             schema,
             Source::Owned(database, opener),
             keeper.unwrap_or_default(),
-            None,
+            control.as_deref(),
         )
     }
 

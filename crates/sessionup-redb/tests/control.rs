@@ -162,6 +162,9 @@ async fn prune_goes_by_the_clock_of_the_store() {
     let control = place.control();
 
     assert_eq!(control.prune(9).unwrap().deleted, 0);
+    // A clock that jumped is not believed in haste.
+    clock.set(at(3 * 86_400_000));
+    assert_eq!(control.prune(9).unwrap().deleted, 0);
     clock.set(at(1_000_000));
     let pruned = control.prune(2).unwrap();
     assert_eq!((pruned.deleted, pruned.more), (2, true));
@@ -229,6 +232,76 @@ fn file_in_place_of_the_socket_is_left_and_the_store_does_not_open() {
         .lock_wait(Duration::ZERO)
         .open(&place.path)
         .unwrap();
+}
+
+#[tokio::test]
+async fn database_of_the_application_has_one_store_that_listens() {
+    let place = Place::new();
+    let database = std::sync::Arc::new(redb::Database::create(&place.path).unwrap());
+    let on = |bucket: &str| {
+        let builder = builder().bucket(bucket).control_beside(&place.path);
+        builder.on(std::sync::Arc::clone(&database))
+    };
+    let store = on("sessions").unwrap();
+    create(&store, 1, "ann").await.unwrap();
+    assert!(place.control().delete(id(1), None).unwrap());
+    assert!(!is_there(&store, 1).await);
+
+    let second = on("b");
+    assert!(
+        matches!(second, Err(OpenError::Control { .. })),
+        "{second:?}"
+    );
+    assert_eq!(place.control().count().unwrap(), 0);
+    store.close().await;
+    assert!(!place.socket().exists());
+    let _second = on("b").unwrap();
+    Control::connect(&place.path, "b").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_told_so() {
+    let place = Place::new();
+    drop(builder().open(&place.path).unwrap());
+    let theirs = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let answers: [&[u8]; 6] = [
+        b"",
+        &[0, 0],
+        &[0xff; 4],
+        &[0, 0, 0, 9, b'x'],
+        b"\0\0\0\x02{}",
+        b"\0\0\0\x0c{\"number\":1}",
+    ];
+    for bytes in answers {
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| Control::connect(&place.path, "sessions"));
+            let (mut stream, _) = theirs.accept().unwrap();
+            let mut request = [0; 4];
+            stream.read_exact(&mut request).unwrap();
+            let mut request = vec![0; usize::try_from(u32::from_be_bytes(request)).unwrap()];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(bytes).unwrap();
+            drop(stream);
+            let asked = asking.join().unwrap();
+            assert!(
+                matches!(asked, Err(ControlError::Unanswered { .. })),
+                "{bytes:?}: {asked:?}"
+            );
+        });
+    }
+    drop(theirs);
+
+    // One that takes connections and says nothing.
+    let control = {
+        let _store = place.store();
+        place.control().patience(Duration::from_millis(1))
+    };
+    let _silent = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let asked = control.delete(id(1), None);
+    assert!(
+        matches!(asked, Err(ControlError::Unanswered { .. })),
+        "{asked:?}"
+    );
 }
 
 fn ask_raw(place: &Place, request: &str) -> String {

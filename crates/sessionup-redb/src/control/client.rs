@@ -19,7 +19,8 @@ use crate::verify::Report;
 use crate::walk::Found;
 
 /// Asks the store of another process, which has its database open and was opened with
-/// [`control`](crate::RedbStoreBuilder::control).
+/// [`control`](crate::RedbStoreBuilder::control) or
+/// [`control_beside`](crate::RedbStoreBuilder::control_beside).
 ///
 /// For tools. What is asked for is done by the store itself: what it answers as done is durable, and
 /// seen by its own process at once. Each call connects anew, so nothing is held while none is

@@ -258,16 +258,66 @@ mod tests {
     use std::time::Duration;
 
     use redb::backends::InMemoryBackend;
-    use sessionup_core::SystemClock;
+    use sessionup_core::{CreateOptions, Record, SecretHash, Session, SystemClock};
 
     use super::*;
+
+    fn desk() -> Desk {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let store = RedbStore::new(Arc::new(database.unwrap()), "b", Duration::ZERO).unwrap();
+        Desk::new(store, Arc::new(SystemClock::default()))
+    }
+
+    fn id(number: u8) -> SessionId {
+        SessionId::from_bytes([number; 16])
+    }
+
+    fn found(answer: Result<Answer, Refusal>) -> Vec<SessionId> {
+        let Ok(Answer::Found(sent)) = answer else {
+            panic!("{answer:?}");
+        };
+        let id = |sent: Sent| sent.found().unwrap().0;
+        sent.into_iter().map(id).collect()
+    }
+
+    /// Their users were told that they may be gone, and a backup would bring them back.
+    #[test]
+    fn sessions_in_doubt_are_not_shown_and_not_copied() {
+        let desk = desk();
+        for number in 1..=3 {
+            let time = Timestamp::from_millis;
+            let user = UserKey::new("ann").unwrap();
+            let session = Session::new(id(number), user, time(0), time(9));
+            let record = Record::new(session, SecretHash::from_bytes([7; 32]));
+            let created = desk.store.create(record, CreateOptions::default(), time(0));
+            block_on(created).unwrap();
+        }
+        desk.shared().put_in_doubt([id(1), id(3)]);
+        let user = User(UserKey::new("ann").unwrap());
+        let (last, at_most) = (None, 1);
+
+        assert_eq!(
+            found(desk.carry_out(Wish::After { last, at_most })),
+            [id(2)]
+        );
+        assert_eq!(found(desk.carry_out(Wish::OfUser { user, last })), [id(2)]);
+        assert_eq!(found(desk.carry_out(Wish::Find { id: id(1) })), []);
+        let last = Some(id(2));
+        assert_eq!(found(desk.carry_out(Wish::After { last, at_most })), []);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("copy.redb");
+        let copied = desk.carry_out(Wish::Backup { path: path.clone() });
+        assert!(
+            matches!(copied, Err(Refusal::Unavailable { .. })),
+            "{copied:?}"
+        );
+        assert!(!path.exists());
+    }
 
     /// What takes long takes none of the readers, and there is one of it at a time.
     #[test]
     fn one_long_request_at_a_time_and_others_beside_it() {
-        let database = Database::builder().create_with_backend(InMemoryBackend::new());
-        let store = RedbStore::new(Arc::new(database.unwrap()), "b", Duration::ZERO).unwrap();
-        let desk = Desk::new(store, Arc::new(SystemClock));
+        let desk = desk();
         let ask = |wish| desk.carry_out(wish);
         let held = desk.long.lock().unwrap();
         let busy = ask(Wish::Verify { now: None });

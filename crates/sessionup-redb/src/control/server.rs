@@ -3,12 +3,12 @@
 //! Nobody waits for a client: there is a bound to how many are served at once, a newcomer takes the
 //! place of the one that has been silent for longest, and whoever is silent for too long is cut off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ pub(crate) struct Server {
 
 struct Running {
     bound: Bound,
+    /// Given up after the name.
+    _claim: Claim,
     /// Ends the thread when it is dropped.
     wake: Stream,
     thread: JoinHandle<()>,
@@ -53,6 +55,7 @@ impl Server {
     }
 
     fn start_with(socket: PathBuf, desk: Arc<dyn Answers>, patience: Duration) -> io::Result<Self> {
+        let claim = Claim::new(&socket)?;
         let (bound, listener) = Bound::listen(socket)?;
         listener.set_nonblocking(true)?;
         let (wake, woken) = Stream::pair()?;
@@ -65,6 +68,7 @@ impl Server {
             connections,
             running: Mutex::new(Some(Running {
                 bound,
+                _claim: claim,
                 wake,
                 thread,
             })),
@@ -87,6 +91,27 @@ impl Server {
     /// Waits for the last answers, which the store has given by now, and ends all threads.
     pub(crate) fn finish(&self) {
         self.connections.end(PARTING);
+    }
+}
+
+/// The only socket of this process under a name. Other processes do not have the database open.
+struct Claim(PathBuf);
+
+static CLAIMS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+impl Claim {
+    fn new(socket: &Path) -> io::Result<Self> {
+        if lock(&CLAIMS).insert(socket.to_owned()) {
+            Ok(Self(socket.to_owned()))
+        } else {
+            Err(ErrorKind::AddrInUse.into())
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&CLAIMS).remove(&self.0);
     }
 }
 

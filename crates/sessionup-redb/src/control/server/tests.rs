@@ -2,7 +2,6 @@
 //! waits nevertheless never returns.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::mpsc;
 
 use super::*;

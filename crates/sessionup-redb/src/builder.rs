@@ -163,8 +163,9 @@ impl RedbStoreBuilder {
     /// token and no hash of one goes over it.
     ///
     /// - Sessions that are ended so are refused at once. Whoever waits for a session's end
-    ///   ([`Sessions::ended`](sessionup_core::Sessions::ended)) notices within a minute, for managers
-    ///   learn of what they do themselves; neither is there an [`Event`](sessionup_core::Event).
+    ///   ([`Sessions::revoked`](sessionup_core::Sessions::revoked)) notices at the latest within a minute:
+    ///   managers hear of what they do themselves, and there is no [`Event`](sessionup_core::Event)
+    ///   either. The store logs each at level INFO, by session id or number.
     /// - Clients hold up nobody: 16 at once are served, silent ones give way to others and are cut off
     ///   after 5 seconds, and the closing store waits at most a moment for one to take its answer.
     ///

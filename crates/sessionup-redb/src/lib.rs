@@ -17,7 +17,9 @@
 //! - **No runtime.** Work is done by threads of the store's own; its futures run anywhere, and
 //!   nothing blocks the thread that polls them.
 //!
-//! Backups: copy the file while no process has it open.
+//! While a process has the file open, tools of the same user can look at sessions, end them and make
+//! backups through its store, if it was opened with [`control`](RedbStoreBuilder::control): see
+//! [`Control`]. While none has it open, copy the file for a backup; [`FileReader`] looks into it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 

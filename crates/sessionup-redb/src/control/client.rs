@@ -72,9 +72,7 @@ impl Control {
     /// [`ControlError::NobodyListens`] also if there is no file.
     pub fn connect(database: impl AsRef<Path>, bucket: &str) -> Result<Self, ControlError> {
         let database = database.as_ref();
-        let socket = socket::beside(database).map_err(|_| ControlError::NobodyListens {
-            path: database.to_owned(),
-        })?;
+        let socket = socket::beside(database).map_err(|error| unreached(database, error))?;
         let control = Self {
             socket,
             bucket: bucket.to_owned(),
@@ -282,7 +280,8 @@ impl Control {
         if request.len() > LONGEST_REQUEST {
             return Err(ControlError::TooLong);
         }
-        let stream = socket::connect(&self.socket).map_err(|error| self.unreached(error))?;
+        let stream =
+            socket::connect(&self.socket).map_err(|error| unreached(&self.socket, error))?;
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let sent = write_frame(&stream, &request, until);
         // A store that is busy says so without waiting for the request.
@@ -296,20 +295,6 @@ impl Control {
             Ok(Answer::Refused(refusal)) => Err(self.refused(refusal)),
             Ok(answer) => Ok(answer),
             Err(error) => Err(unanswered(error.into())),
-        }
-    }
-
-    fn unreached(&self, error: io::Error) -> ControlError {
-        let path = self.socket.clone();
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                ControlError::NobodyListens { path }
-            }
-            ErrorKind::PermissionDenied => ControlError::PermissionDenied { path },
-            _ => ControlError::Io {
-                path,
-                source: Arc::new(error),
-            },
         }
     }
 
@@ -335,6 +320,20 @@ impl Control {
             },
             Refusal::Unavailable { reason } => store(StoreError::unavailable(reason)),
         }
+    }
+}
+
+fn unreached(path: &Path, error: io::Error) -> ControlError {
+    let path = path.to_owned();
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused => {
+            ControlError::NobodyListens { path }
+        }
+        ErrorKind::PermissionDenied => ControlError::PermissionDenied { path },
+        _ => ControlError::Io {
+            path,
+            source: Arc::new(error),
+        },
     }
 }
 

@@ -23,8 +23,8 @@ pub enum ControlError {
     /// Nothing was done; try again.
     #[error("store is busy or closing, try again")]
     Busy,
-    /// The socket could not be used.
-    #[error("control socket {} could not be used", path.display())]
+    /// The socket could not be used, or this system has none.
+    #[error("control socket at {} could not be used", path.display())]
     Io {
         /// The path of the socket.
         path: PathBuf,

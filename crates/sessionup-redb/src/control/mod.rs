@@ -13,6 +13,7 @@ mod client;
 #[cfg(unix)]
 pub(crate) mod desk;
 mod error;
+#[cfg_attr(not(unix), expect(dead_code, reason = "who answers is not there"))]
 mod protocol;
 #[cfg(unix)]
 pub(crate) mod server;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use redb::Database;
 use sessionup::{CleanupErrors, ConfigError, Manager, Store};
 use sessionup_redb::{OpenError, RedbStore};
 use tokio::net::TcpListener;
@@ -24,6 +26,8 @@ use crate::shutdown::Signals;
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a login lasts.
 const LOGIN_LASTS: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How long to wait for another process that has the database open.
+const TAKE_OVER: Duration = Duration::from_secs(5);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -34,8 +38,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// [`StartError`] says what to do.
 pub async fn run(args: &Args) -> Result<(), StartError> {
     let listener = listen(args.listen).await?;
-    let database = database::open(&args.db)?;
-    let store = RedbStore::new(Arc::clone(&database), "sessions", CLEANUP_INTERVAL)?;
+    let database = opened(&args.db).await?;
+    let store = store(Arc::clone(&database), &args.db)?;
     let manager = manager(store.clone(), args.insecure_http)?;
     let accounts = Accounts::open(database)?;
     let admin = admin(&accounts, args.admin.as_deref()).await?;
@@ -52,6 +56,29 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the database, and waits a while if the process that this one takes over from still has it.
+async fn opened(path: &Path) -> Result<Arc<Database>, OpenDatabaseError> {
+    let begun = Instant::now();
+    loop {
+        match database::open(path) {
+            Err(OpenDatabaseError::InUse { .. }) if begun.elapsed() < TAKE_OVER => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Opens the sessions, and lets the owner of the file look at them and end them by other programs.
+fn store(database: Arc<Database>, path: &Path) -> Result<RedbStore, OpenError> {
+    let builder = RedbStore::builder().cleanup_interval(CLEANUP_INTERVAL);
+    if cfg!(unix) {
+        builder.control_beside(path).on(database)
+    } else {
+        builder.on(database)
+    }
 }
 
 /// Makes the manager of sessions as the application wants them: a login survives the closing of the

@@ -1,6 +1,7 @@
 //! Measures what redb's modes for several processes cost, and shows how they behave: one process
 //! that writes beside others that read (`SingleWriter`), several that write (`MultiWriter`), and the
-//! default, one process alone. The store uses the default; docs/design.md says why.
+//! default, one process alone; and what it costs to ask the store of that process over its socket. The
+//! store uses the default; docs/design.md says why.
 //!
 //! `cargo run --release -p faults --example shared_file [ROUNDS]`. The modes take turns in each round,
 //! and the table has the medians of the rounds. Tables and commits are as those of the store, without
@@ -13,10 +14,15 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use futures_util::{StreamExt, TryStreamExt};
 use redb::{
     ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
     TransactionError,
 };
+use sessionup_core::{
+    CreateOptions, Record, SecretHash, Session, SessionId, Store, Timestamp, UserKey,
+};
+use sessionup_redb::{Control, RedbStore};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -36,6 +42,11 @@ const RECORD: [u8; 200] = [7; 200];
 
 fn main() -> Outcome {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [role, _, path] = arguments.as_slice()
+        && role == "store"
+    {
+        return serve(Path::new(path));
+    }
     if let [role, mode, path] = arguments.as_slice() {
         return child(role, mode_of(mode)?, Path::new(path));
     }
@@ -59,6 +70,7 @@ fn main() -> Outcome {
         let cells: Vec<_> = columns.into_iter().map(|mut c| micros(&mut c)).collect();
         say(&format!("| {name} | {} |", cells.join(" | ")));
     }
+    over_the_socket(directory.path())?;
     for (name, mode) in MODES {
         say(&format!("\n{name}:"));
         behaviour(directory.path(), mode)?;
@@ -72,7 +84,7 @@ fn round(directory: &Path, mode: ConcurrencyMode) -> Outcome<Vec<Duration>> {
     let _ = fs::remove_file(&path);
     let database = opened(&path, mode)?;
     fill(&database)?;
-    let begin = each(FETCHES, |_| Ok(drop(database.begin_read()?)))?;
+    let begin = each(FETCHES, |_| Ok(database.begin_read().map(drop)?))?;
     let fetch = each(FETCHES, |n| found(&database, mixed(n) % STORED).map(drop))?;
     let mut next = STORED;
     let mut after_commit = Vec::new();
@@ -125,6 +137,68 @@ fn round(directory: &Path, mode: ConcurrencyMode) -> Outcome<Vec<Duration>> {
     ])
 }
 
+/// What it costs to ask the store of another process.
+fn over_the_socket(directory: &Path) -> Outcome {
+    let path = directory.join("served.redb");
+    let served = Other::start("store", "exclusive", &path)?;
+    let control = Control::connect(&path, "sessions")?;
+    say("\nover the socket of the process that has the file:");
+    let find = each(2_000, |n| {
+        let found = control.find(id(mixed(n) % SERVED));
+        Ok(found.map(drop)?)
+    })?;
+    say(&format!("- to find a session: {find:.1?}"));
+    let begun = Instant::now();
+    let mut last = None;
+    let mut met = 0;
+    loop {
+        let piece = control.after(last, usize::MAX)?;
+        let Some((id, _)) = piece.last() else { break };
+        last = Some(*id);
+        met += piece.len();
+    }
+    say(&format!("- to meet all of {met}: {:.1?}", begun.elapsed()));
+    let mut took = Vec::new();
+    for n in 0..COMMITS {
+        let begun = Instant::now();
+        control.delete(id(n), None)?;
+        took.push(begun.elapsed());
+    }
+    say(&format!("- to end a session: {}", micros(&mut took)));
+    drop(served);
+    Ok(())
+}
+
+const SERVED: u64 = 20_000;
+
+/// The process that is asked over its socket.
+fn serve(path: &Path) -> Outcome {
+    let builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
+    let store = builder.control(true).open(path)?;
+    let time = Timestamp::from_millis;
+    let made = (0..SERVED).map(|n| {
+        let store = &store;
+        async move {
+            let session =
+                Session::new(id(n), UserKey::new(n.to_string())?, time(0), time(i64::MAX));
+            let record = Record::new(session, SecretHash::from_bytes([7; 32]));
+            store
+                .create(record, CreateOptions::default(), time(0))
+                .await?;
+            Ok::<_, Box<dyn Error>>(())
+        }
+    });
+    let made = futures_util::stream::iter(made).buffer_unordered(512);
+    futures_executor::block_on(made.try_collect::<()>())?;
+    say("open");
+    std::io::read_to_string(std::io::stdin())?;
+    Ok(())
+}
+
+fn id(number: u64) -> SessionId {
+    SessionId::from_bytes(key(number))
+}
+
 /// What a second process can do, and what becomes of the first when the second is killed.
 fn behaviour(directory: &Path, mode: ConcurrencyMode) -> Outcome {
     let path = directory.join("shared.redb");
@@ -135,7 +209,10 @@ fn behaviour(directory: &Path, mode: ConcurrencyMode) -> Outcome {
 
     let mut reader = match Other::start("read", name, &path) {
         Ok(reader) => reader,
-        Err(error) => return Ok(say(&format!("- a reader in another process: {error}"))),
+        Err(error) => {
+            say(&format!("- a reader in another process: {error}"));
+            return Ok(());
+        }
     };
     let mut missed = 0;
     for n in 0..200 {
@@ -287,7 +364,10 @@ fn child(role: &str, mode: ConcurrencyMode, path: &Path) -> Outcome {
     };
     let handle = match handle {
         Ok(handle) => handle,
-        Err(error) => return Ok(say(&format!("refused: {error}"))),
+        Err(error) => {
+            say(&format!("refused: {error}"));
+            return Ok(());
+        }
     };
     say("open");
     let mut held = Vec::new();

@@ -460,6 +460,25 @@ async fn closing_ends_requests_and_waits_for_none() {
     }
 }
 
+#[test]
+fn errors_do_not_repeat_their_source() {
+    use std::error::Error;
+    let source = std::sync::Arc::new(std::io::Error::other("the source"));
+    let errors = [
+        ControlError::Io {
+            path: "a".into(),
+            source: std::sync::Arc::clone(&source),
+        },
+        ControlError::Unanswered { source },
+    ];
+    for error in errors {
+        assert!(!error.to_string().contains("the source"), "{error}");
+        assert_eq!(error.source().unwrap().to_string(), "the source");
+    }
+    let error = ControlError::Store(StoreError::Closed);
+    assert!(!error.to_string().contains("closed"), "{error}");
+}
+
 const PATH: &str = "SESSIONUP_TEST_PATH";
 
 /// Waits for the file, serves, and does as it is told by lines.

@@ -467,6 +467,10 @@ fn failing_opener_and_failing_disk_are_errors() {
 fn errors_do_not_repeat_their_source() {
     let source = Arc::new(std::io::Error::other("the source"));
     let errors = [
+        OpenError::Control {
+            path: "a".into(),
+            source: Arc::clone(&source) as _,
+        },
         OpenError::Damaged {
             source: Arc::clone(&source) as _,
         },

@@ -255,8 +255,10 @@ fn records_after(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
+    use proptest::prelude::*;
     use redb::backends::InMemoryBackend;
     use sessionup_core::{CreateOptions, Record, SecretHash, Session, SystemClock};
 
@@ -312,6 +314,51 @@ mod tests {
             "{copied:?}"
         );
         assert!(!path.exists());
+    }
+
+    fn request(wish: Wish) -> Vec<u8> {
+        let request = Request {
+            protocol: PROTOCOL,
+            bucket: "b".to_owned(),
+            wish,
+        };
+        serde_json::to_vec(&request).unwrap()
+    }
+
+    proptest! {
+        /// Whatever comes is answered in the protocol's words.
+        #[test]
+        fn any_bytes_are_answered(
+            wish in 0..6_usize,
+            change in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
+            cut in proptest::option::of(any::<prop::sample::Index>()),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            static DESK: LazyLock<Desk> = LazyLock::new(desk);
+            let user = || User(UserKey::new("\u{fffd}\n").unwrap());
+            let wishes = [
+                Wish::After { last: Some(id(0xff)), at_most: usize::MAX },
+                Wish::DeleteUser { user: user(), except: vec![id(1); 3] },
+                Wish::Delete { id: id(2), owner: Some(user()) },
+                Wish::OfUser { user: user(), last: None },
+                Wish::Verify { now: Some(i64::MIN) },
+                Wish::Prune { at_most: usize::MAX },
+            ];
+            let mut damaged = request(wishes.into_iter().nth(wish).unwrap());
+            let whole: Answer = serde_json::from_slice(&DESK.answer(&damaged)).unwrap();
+            prop_assert!(!matches!(whole, Answer::Refused(_)), "{whole:?}");
+            if let Some((index, byte)) = change {
+                let place = index.index(damaged.len());
+                damaged[place] = byte;
+            }
+            if let Some(index) = cut {
+                damaged.truncate(index.index(damaged.len()));
+            }
+            for request in [damaged, bytes] {
+                let answer = DESK.answer(&request);
+                prop_assert!(serde_json::from_slice::<Answer>(&answer).is_ok());
+            }
+        }
     }
 
     /// What takes long takes none of the readers, and there is one of it at a time.

@@ -101,6 +101,25 @@ async fn what_is_asked_from_outside_is_done_by_the_store() {
 }
 
 #[tokio::test]
+async fn many_are_ended_with_few_commits() {
+    let place = Place::new();
+    let store = place.store();
+    create_many(&store, 0..1_000, "ann").await;
+    let control = place.control();
+    let before = store.health().counts.commits;
+
+    let ids: Vec<_> = (500..2_000).map(id).collect();
+    assert_eq!(control.delete_many(&ids).unwrap(), 500);
+
+    assert!(store.health().counts.commits - before < 100);
+    assert_eq!(control.delete_many(&[]).unwrap(), 0);
+    assert_eq!(
+        listed(&store, "ann").await,
+        (0..500).map(id).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
 async fn records_come_whole_and_without_hashes() {
     let place = Place::new();
     let store = place.store();

@@ -177,6 +177,17 @@ impl Control {
         Ok(self.deleted(Wish::Delete { id, owner })? > 0)
     }
 
+    /// Ends sessions, whoever's they are; says how many were there. If it fails, some of them may have
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says; [`ControlError::TooLong`] from some twenty-five thousand ids on.
+    pub fn delete_many(&self, ids: &[SessionId]) -> Result<u64, ControlError> {
+        let ids = ids.to_vec();
+        self.deleted(Wish::DeleteMany { ids })
+    }
+
     /// Ends the sessions of exactly this user but these, all or none; says how many. Logins of the
     /// user that began before are refused. See
     /// [`Store::delete_user`](sessionup_core::Store::delete_user).

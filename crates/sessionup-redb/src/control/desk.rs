@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, TryLockError};
 
 use futures_executor::block_on;
+use futures_util::future::join_all;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
 
@@ -20,6 +21,9 @@ use crate::shared::Shared;
 use crate::store::RedbStore;
 use crate::walk::{self, Found};
 use crate::writer::prune::Prune;
+
+/// How many sessions are ended with one commit; there is more room for revocations in the queue.
+const AT_ONCE: usize = 256;
 
 /// What is asked from outside meets the store here.
 pub(crate) struct Desk {
@@ -68,6 +72,7 @@ impl Desk {
             Wish::Bytes => self.long(|| self.measured(walk::bytes)),
             Wish::Count => self.measured(walk::count),
             Wish::Delete { id, owner } => self.delete(id, owner.as_ref()),
+            Wish::DeleteMany { ids } => self.delete_many(&ids),
             Wish::DeleteUser { user, except } => self.delete_user(&user.0, &except),
             Wish::Find { id } => self.find(id),
             Wish::Health => Ok(Answer::Health(self.store.health())),
@@ -153,6 +158,18 @@ impl Desk {
         let deleted = block_on(self.store.delete(id, owner))?;
         tracing::info!(target: "sessionup_redb", %id, deleted, "session revoked over the control socket");
         Ok(Answer::Deleted(deleted.into()))
+    }
+
+    fn delete_many(&self, ids: &[SessionId]) -> Result<Answer, Refusal> {
+        let mut deleted = 0;
+        for ids in ids.chunks(AT_ONCE) {
+            let ending = ids.iter().map(|id| self.store.delete(*id, None));
+            for was_there in block_on(join_all(ending)) {
+                deleted += u64::from(was_there?);
+            }
+        }
+        tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions revoked over the control socket");
+        Ok(Answer::Deleted(deleted))
     }
 
     fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<Answer, Refusal> {

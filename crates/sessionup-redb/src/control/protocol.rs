@@ -61,6 +61,9 @@ pub(crate) enum Wish {
         id: SessionId,
         owner: Option<User>,
     },
+    DeleteMany {
+        ids: Vec<SessionId>,
+    },
     DeleteUser {
         user: User,
         except: Vec<SessionId>,

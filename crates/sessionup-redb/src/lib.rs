@@ -54,7 +54,7 @@ mod writer;
 
 pub use builder::{Commits, RedbStoreBuilder};
 pub use closed::{Compacted, FileReader, compact_file};
-pub use control::{Control, ControlError};
+pub use control::{Control, ControlError, FoundSession};
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;

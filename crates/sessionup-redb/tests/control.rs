@@ -18,7 +18,8 @@ use sessionup_core::{
     Change, CreateOptions, ManualClock, Record, Replaced, SecretHash, SessionId, Store, StoreError,
 };
 use sessionup_redb::{
-    Control, ControlError, OpenError, RedbStore, RedbStoreBuilder, Status, verify_file,
+    Control, ControlError, FoundSession, OpenError, RedbStore, RedbStoreBuilder, Status,
+    verify_file,
 };
 use support::{
     assert_whole, at, builder, create, create_many, id, is_there, listed, record, session, user,
@@ -61,7 +62,7 @@ fn listening() -> RedbStoreBuilder {
     builder().lock_wait(Duration::from_secs(60)).control(true)
 }
 
-fn ids(found: &[sessionup_redb::Found]) -> Vec<SessionId> {
+fn ids(found: &[FoundSession]) -> Vec<SessionId> {
     found.iter().map(|(id, _)| *id).collect()
 }
 
@@ -120,7 +121,7 @@ async fn many_are_ended_with_few_commits() {
 }
 
 #[tokio::test]
-async fn records_come_whole_and_without_hashes() {
+async fn sessions_come_whole() {
     let place = Place::new();
     let store = place.store();
     let mut session = session(1, "ann");
@@ -138,14 +139,13 @@ async fn records_come_whole_and_without_hashes() {
 
     let control = place.control();
 
-    let expected = Record::new(session, SecretHash::from_bytes([0; 32]));
-    let (found, record) = control.find(id(1)).unwrap().unwrap();
-    assert_eq!((found, record.unwrap()), (id(1), expected.clone()));
+    let (found, shown) = control.find(id(1)).unwrap().unwrap();
+    assert_eq!((found, shown.unwrap()), (id(1), session.clone()));
     for found in [
         control.after(None, 1).unwrap(),
         control.of_user(&user("ann")).unwrap(),
     ] {
-        assert_eq!(found[0].1.as_ref().unwrap(), &expected);
+        assert_eq!(found[0].1.as_ref().unwrap(), &session);
     }
     assert!(control.find(id(2)).unwrap().is_none());
     assert!(control.of_user(&user("an")).unwrap().is_empty());

@@ -75,7 +75,7 @@ fn sessions_are_ended_from_outside_while_the_server_runs() {
     assert_eq!(cast.logged_in(), [true, false, true, true]);
     let bob = cast.bob.id().parse().unwrap();
     let bobs = control.find(bob).unwrap().unwrap().1.unwrap();
-    let ended = control.delete_user(&bobs.session.user_key, &[bob]);
+    let ended = control.delete_user(&bobs.user_key, &[bob]);
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(cast.logged_in(), [true, false, true, false]);
 }

@@ -10,13 +10,12 @@ use sessionup_core::{Pruned, SessionId, StoreError, Timestamp, UserKey};
 
 use crate::control::error::ControlError;
 use crate::control::protocol::{
-    Answer, LONGEST_ANSWER, LONGEST_REQUEST, PIECE, PROTOCOL, Refusal, Request, User, Wish,
-    read_frame, write_frame,
+    Answer, FoundSession, LONGEST_ANSWER, LONGEST_REQUEST, PIECE, PROTOCOL, Refusal, Request, User,
+    Wish, read_frame, write_frame,
 };
 use crate::control::socket;
 use crate::health::Health;
 use crate::verify::Report;
-use crate::walk::Found;
 
 /// Asks the store of another process, which has its database open and was opened with
 /// [`control`](crate::RedbStoreBuilder::control) or
@@ -26,8 +25,8 @@ use crate::walk::Found;
 /// seen by its own process at once. Each call connects anew, so nothing is held while none is
 /// running; it blocks the thread.
 ///
-/// - Records are returned whether or not their time is over. Instead of hashes of secrets they have
-///   zeros, and they do not say what was before a renewal.
+/// - Sessions are returned whether or not their time is over. Hashes of secrets are not. A record that
+///   cannot be read is told of in its place, as [`StoreError::CorruptRecord`], and holds up no other.
 /// - Sessions that may or may not be gone after a failed commit are refused by the store, and are
 ///   not returned either.
 ///
@@ -89,7 +88,7 @@ impl Control {
         self
     }
 
-    /// Returns at most so many records in the order of their ids, from the first one after an id; it
+    /// Returns at most so many sessions in the order of their ids, from the first one after an id; it
     /// may be fewer. None is the end.
     ///
     /// # Errors
@@ -99,31 +98,31 @@ impl Control {
         &self,
         last: Option<SessionId>,
         at_most: usize,
-    ) -> Result<Vec<Found>, ControlError> {
+    ) -> Result<Vec<FoundSession>, ControlError> {
         // None would be the end.
         let at_most = at_most.clamp(1, PIECE);
         self.found(Wish::After { last, at_most })
     }
 
-    /// Returns a record.
+    /// Returns a session.
     ///
     /// # Errors
     ///
     /// As [`Control`] says.
-    pub fn find(&self, id: SessionId) -> Result<Option<Found>, ControlError> {
+    pub fn find(&self, id: SessionId) -> Result<Option<FoundSession>, ControlError> {
         Ok(self.found(Wish::Find { id })?.pop())
     }
 
-    /// Returns the records of exactly this user in the order of their ids.
+    /// Returns the sessions of exactly this user in the order of their ids.
     ///
     /// Asks several times if there are many: what is made or ended meanwhile is returned or not.
     ///
     /// # Errors
     ///
     /// As [`Control`] says.
-    pub fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, ControlError> {
+    pub fn of_user(&self, user: &UserKey) -> Result<Vec<FoundSession>, ControlError> {
         let user = User(user.clone());
-        let mut found = Vec::<Found>::new();
+        let mut found = Vec::<FoundSession>::new();
         loop {
             let last = found.last().map(|(id, _)| *id);
             let user = user.clone();
@@ -256,7 +255,7 @@ impl Control {
         self.number(Wish::Backup { path }, None)
     }
 
-    fn found(&self, wish: Wish) -> Result<Vec<Found>, ControlError> {
+    fn found(&self, wish: Wish) -> Result<Vec<FoundSession>, ControlError> {
         let Answer::Found(found) = self.ask(wish, Some(self.patience))? else {
             return Err(unexpected());
         };

@@ -275,9 +275,10 @@ mod tests {
     use std::sync::LazyLock;
     use std::time::Duration;
 
+    use data_encoding::BASE64;
     use proptest::prelude::*;
     use redb::backends::InMemoryBackend;
-    use sessionup_core::{CreateOptions, Record, SecretHash, Session, SystemClock};
+    use sessionup_core::{CreateOptions, Record, Replaced, SecretHash, Session, SystemClock};
 
     use super::*;
 
@@ -331,6 +332,31 @@ mod tests {
             "{copied:?}"
         );
         assert!(!path.exists());
+    }
+
+    /// Neither the present one nor the one before.
+    #[test]
+    fn hashes_are_not_sent() {
+        let desk = desk();
+        let time = Timestamp::from_millis;
+        let session = Session::new(id(1), UserKey::new("ann").unwrap(), time(0), time(9));
+        let mut record = Record::new(session, SecretHash::from_bytes([7; 32]));
+        record.replaced = Some(Replaced::new(SecretHash::from_bytes([8; 32]), time(3)));
+        let created = desk.store.create(record, CreateOptions::default(), time(0));
+        block_on(created).unwrap();
+        let (last, at_most) = (None, 9);
+        let user = User(UserKey::new("ann").unwrap());
+        for wish in [
+            Wish::Find { id: id(1) },
+            Wish::After { last, at_most },
+            Wish::OfUser { user, last },
+        ] {
+            let answer = String::from_utf8(desk.answer(&request(wish))).unwrap();
+            let record = answer.split('"').max_by_key(|part| part.len()).unwrap();
+            let bytes = BASE64.decode(record.as_bytes()).unwrap();
+            let has = |byte| bytes.windows(8).any(|window| window == [byte; 8]);
+            assert!(has(0) && !has(7) && !has(8), "{bytes:?}");
+        }
     }
 
     fn request(wish: Wish) -> Vec<u8> {

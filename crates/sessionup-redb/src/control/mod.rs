@@ -21,6 +21,7 @@ mod socket;
 
 pub use client::Control;
 pub use error::ControlError;
+pub use protocol::FoundSession;
 #[cfg(unix)]
 pub(crate) use socket::beside as socket_beside;
 #[cfg(not(unix))]

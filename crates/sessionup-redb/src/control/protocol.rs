@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use sessionup_core::{Record, SecretHash, SessionId, StoreError, UserKey};
+use sessionup_core::{Record, SecretHash, Session, SessionId, StoreError, UserKey};
 
 use crate::control::socket::Stream;
 use crate::health::Health;
@@ -152,6 +152,9 @@ impl From<User> for String {
     }
 }
 
+/// An id, and the session of its record unless it cannot be read.
+pub type FoundSession = (SessionId, Result<Session, StoreError>);
+
 /// A record on its way, or what is wrong with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
@@ -171,17 +174,17 @@ impl Sent {
         Self { id, record }
     }
 
-    pub(crate) fn found(self) -> Result<Found, String> {
-        let record = match self.record {
+    pub(crate) fn found(self) -> Result<FoundSession, String> {
+        let session = match self.record {
             Err(reason) => Err(StoreError::corrupt(self.id, reason)),
             Ok(text) => {
                 let bytes = BASE64.decode(text.as_bytes());
                 let bytes = bytes.map_err(|error| error.to_string())?;
                 let stored = Stored::decode(self.id, &bytes).map_err(|error| error.to_string())?;
-                Ok(stored.record)
+                Ok(stored.record.session)
             }
         };
-        Ok((self.id, record))
+        Ok((self.id, session))
     }
 }
 

@@ -636,6 +636,56 @@ async fn revocation_from_outside_is_seen_at_once_and_survives_a_kill() {
     assert_whole(&redb::Database::open(&place.path).unwrap());
 }
 
+/// What was answered is done; of what was not, at most the one request that was under way.
+#[tokio::test]
+async fn server_killed_while_it_is_asked_has_done_what_it_answered() {
+    let place = Place::new();
+    for (round, after) in [1, 7, 30].into_iter().enumerate() {
+        let numbers = (round as u64 * 100)..(round as u64 * 100 + 100);
+        let store = builder().open(&place.path).unwrap();
+        create_many(&store, numbers.clone(), "ann").await;
+        store.close().await;
+
+        let mut server = Server::open(&place.path);
+        let control = place.control();
+        let (answered, answers) = std::sync::mpsc::channel();
+        let asked = numbers.clone();
+        let revoking = std::thread::spawn(move || {
+            for number in asked {
+                match control.delete(id(number), None) {
+                    Ok(true) => answered.send(number).unwrap(),
+                    ended => return ended,
+                }
+            }
+            Ok(true)
+        });
+        let mut done: Vec<_> = answers.iter().take(after).collect();
+        server.kill();
+        done.extend(answers);
+        let last = revoking.join().unwrap();
+        assert!(
+            matches!(
+                last,
+                Ok(true)
+                    | Err(ControlError::Busy
+                        | ControlError::NobodyListens { .. }
+                        | ControlError::Unanswered { .. })
+            ),
+            "{last:?}"
+        );
+
+        let store = builder().open(&place.path).unwrap();
+        for number in &done {
+            assert!(!is_there(&store, *number).await, "{number}");
+        }
+        let left = listed(&store, "ann").await.len();
+        let (most, least) = (100 - done.len(), 99_usize.saturating_sub(done.len()));
+        assert!((least..=most).contains(&left), "{left} of {most}");
+        store.delete_user(&user("ann"), &[]).await.unwrap();
+        store.close().await;
+    }
+}
+
 /// The next server is started while the first one serves, and takes over when that ends. All that was
 /// answered is there, and the socket is the next one's.
 fn rolling_restart(end: fn(&mut Server)) {

@@ -8,7 +8,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// See, revoke, check, back up and move the sessions in a file of sessionup.
 ///
-/// Works on a file that no server has open. Tokens are in no such file and in no output.
+/// A server that has the file open is asked if it listens for tools. Tokens are in no such file and in no
+/// output.
 #[derive(Debug, Parser)]
 #[command(name = "sessionup", version, after_help = EXIT_CODES, subcommand_required = true)]
 pub(crate) struct Arguments {

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use sessionup_bolt::{BoltError, ImportError, ImportFailure, WriteError};
 use sessionup_core::StoreError;
-use sessionup_redb::OpenError;
+use sessionup_redb::{ControlError, OpenError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Nobody agreed.
     #[error("nothing was changed")]
     Declined,
+    /// A server could not be asked.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// Something is damaged. What was told before says what.
     #[error("{0}")]
     Damage(String),
@@ -21,8 +24,8 @@ pub(crate) enum Failure {
     Exists { path: PathBuf },
     /// A server has the file.
     #[error(
-        "{} is in use: a server has it open. Stop the server, or let it do this: users end their \
-         sessions in the application, administrators through its API",
+        "{} is in use: a server has it open. Stop it; or have it listen for tools \
+         (RedbStoreBuilder::control), to look, revoke, prune and back up beside it",
         path.display()
     )]
     InUse { path: PathBuf },
@@ -87,7 +90,8 @@ impl Failure {
                 source: ImportFailure::Bolt(error),
                 ..
             }) => code_of_bolt(error),
-            Self::Declined
+            Self::Control(_)
+            | Self::Declined
             | Self::Exists { .. }
             | Self::Import(_)
             | Self::InUse { .. }

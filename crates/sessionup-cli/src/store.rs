@@ -1,7 +1,7 @@
 //! All access to the sessions.
 //!
-//! Today they lie in a file that no process has open. A server that has its file open and can be asked
-//! would be another source of a [`View`] and of [`Changes`].
+//! They lie in a file. If no process has it open, it is opened; if a server has, and listens, the server
+//! is asked.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,8 +14,8 @@ use futures_executor::block_on;
 use futures_util::future::join_all;
 use sessionup_core::{Record, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey};
 use sessionup_redb::{
-    Compacted, FileReader, Found, OpenError, RedbStore, RedbStoreBuilder, Report, compact_file,
-    verify_file,
+    Compacted, Control, ControlError, FileReader, Found, OpenError, RedbStore, RedbStoreBuilder,
+    Report, compact_file, verify_file,
 };
 
 use crate::args;
@@ -69,8 +69,22 @@ impl Place {
     /// Opens the sessions to be looked at. Makes and changes nothing.
     pub(crate) fn look(&self) -> Result<View, Failure> {
         self.must_be_there()?;
-        let reader = FileReader::open(&self.path, &self.bucket, self.wait)?;
-        Ok(View { reader })
+        // Whoever listens need not be waited for.
+        match self.look_within(Duration::ZERO) {
+            Err(Failure::InUse { .. }) => {}
+            looked => return looked,
+        }
+        match Control::connect(&self.path, &self.bucket) {
+            Ok(server) => Ok(View::Server(server)),
+            Err(ControlError::NobodyListens { .. }) => self.look_within(self.wait),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same of a file that no server has open.
+    pub(crate) fn look_into_file(&self) -> Result<View, Failure> {
+        self.must_be_there()?;
+        self.look_within(self.wait)
     }
 
     /// The same for a place where there may be nothing yet, neither file nor bucket.
@@ -78,31 +92,44 @@ impl Place {
         if !self.is_there()? {
             return Ok(None);
         }
-        match self.look() {
+        match self.look_into_file() {
             Ok(view) => Ok(Some(view)),
             Err(Failure::Open(OpenError::NoBucket { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    fn look_within(&self, wait: Duration) -> Result<View, Failure> {
+        let reader = FileReader::open(&self.path, &self.bucket, wait)?;
+        Ok(View::File(reader))
+    }
+
     /// Opens the sessions to be changed. Makes nothing.
     pub(crate) fn change(&self) -> Result<Changes, Failure> {
-        // So that no file and no bucket is made.
-        drop(self.look()?);
-        self.make()
+        // A look at first, so that no file and no bucket is made.
+        match self.look()? {
+            View::Server(server) => Ok(Changes::Server(server)),
+            View::File(reader) => {
+                drop(reader);
+                Ok(Changes::Store(self.make()?))
+            }
+        }
     }
 
-    /// The same, and makes the file and the bucket if they are not there.
-    pub(crate) fn make(&self) -> Result<Changes, Failure> {
-        let store = self.builder().open(&self.path)?;
-        Ok(Changes { store })
+    /// Opens a store, and makes the file and the bucket if they are not there.
+    pub(crate) fn make(&self) -> Result<RedbStore, Failure> {
+        Ok(self.builder().open(&self.path)?)
     }
 
-    /// Checks everything.
-    pub(crate) fn check(&self, now: Timestamp) -> Result<Report, Failure> {
-        // Waits, and names the bucket that is meant.
-        drop(self.look()?);
-        Ok(verify_file(&self.path, &self.bucket, Some(now))?)
+    /// Checks everything; says whether the pages of the file are among it.
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(Report, bool), Failure> {
+        match self.look()? {
+            View::Server(server) => Ok((server.verify(Some(now))?, false)),
+            View::File(reader) => {
+                drop(reader);
+                Ok((self.check_copy(&self.path, now)?, true))
+            }
+        }
     }
 
     /// Checks a copy of the file as the file itself.
@@ -156,8 +183,9 @@ impl Place {
 
 /// Sessions that can be looked at. Those whose time is over are among them.
 #[derive(Debug)]
-pub(crate) struct View {
-    reader: FileReader,
+pub(crate) enum View {
+    File(FileReader),
+    Server(Control),
 }
 
 impl View {
@@ -169,7 +197,10 @@ impl View {
         const PIECE: usize = 256;
         let mut last = None;
         loop {
-            let batch = self.reader.after(last, PIECE)?;
+            let batch = match self {
+                Self::File(reader) => reader.after(last, PIECE)?,
+                Self::Server(server) => server.after(last, PIECE)?,
+            };
             let Some((id, _)) = batch.last() else {
                 return Ok(());
             };
@@ -181,43 +212,61 @@ impl View {
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, Failure> {
-        Ok(self.reader.find(id)?)
+        Ok(match self {
+            Self::File(reader) => reader.find(id)?,
+            Self::Server(server) => server.find(id)?,
+        })
     }
 
     pub(crate) fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, Failure> {
-        Ok(self.reader.of_user(user)?)
+        Ok(match self {
+            Self::File(reader) => reader.of_user(user)?,
+            Self::Server(server) => server.of_user(user)?,
+        })
     }
 
     pub(crate) fn count(&self) -> Result<u64, Failure> {
-        Ok(self.reader.count()?)
+        Ok(match self {
+            Self::File(reader) => reader.count()?,
+            Self::Server(server) => server.count()?,
+        })
     }
 
     /// Returns how many bytes the sessions take.
     pub(crate) fn bytes(&self) -> Result<u64, Failure> {
-        Ok(self.reader.bytes()?)
+        Ok(match self {
+            Self::File(reader) => reader.bytes()?,
+            Self::Server(server) => server.bytes()?,
+        })
     }
 }
 
 /// Sessions that can be changed. What is answered is on the disk.
 #[derive(Debug)]
-pub(crate) struct Changes {
-    store: RedbStore,
+pub(crate) enum Changes {
+    Store(RedbStore),
+    Server(Control),
 }
 
 impl Changes {
-    /// Returns the store, to be filled.
-    pub(crate) fn store(&self) -> &RedbStore {
-        &self.store
-    }
-
     /// Ends sessions; says how many were there. If it fails, some of them have ended.
     pub(crate) fn end(&self, ids: &[SessionId]) -> Result<u64, Failure> {
         // For one commit to take many.
         const AT_ONCE: usize = 256;
         let mut ended = 0;
         for ids in ids.chunks(AT_ONCE) {
-            let ending = ids.iter().map(|id| self.store.delete(*id, None));
-            for was_there in block_on(join_all(ending)) {
+            let were_there: Vec<Result<bool, Failure>> = match self {
+                Self::Store(store) => {
+                    let ending = ids.iter().map(|id| store.delete(*id, None));
+                    let ended = block_on(join_all(ending)).into_iter();
+                    ended.map(|ended| Ok(ended?)).collect()
+                }
+                Self::Server(server) => {
+                    let ended = ids.iter().map(|id| Ok(server.delete(*id, None)?));
+                    ended.collect()
+                }
+            };
+            for was_there in were_there {
                 ended += u64::from(was_there?);
             }
         }
@@ -226,23 +275,44 @@ impl Changes {
 
     /// Ends the sessions of a user but some; says how many.
     pub(crate) fn end_user(&self, user: &UserKey, except: &[SessionId]) -> Result<u64, Failure> {
-        Ok(block_on(self.store.delete_user(user, except))?.deleted)
+        Ok(match self {
+            Self::Store(store) => block_on(store.delete_user(user, except))?.deleted,
+            Self::Server(server) => server.delete_user(user, except)?,
+        })
     }
 
     /// Says by which time may be deleted what has ended: `now`, or when the clock has jumped since the
-    /// sessions were last used, the time before that.
+    /// sessions were last used, the time before that. A server sees to that itself.
     pub(crate) fn safe_to_prune(&self, now: Timestamp) -> Timestamp {
-        self.store.watermark().observe(now).prune_up_to
+        match self {
+            Self::Store(store) => store.watermark().observe(now).prune_up_to,
+            Self::Server(_) => now,
+        }
     }
 
-    /// Deletes what has ended; says how many.
+    /// Deletes what has ended; says how many. A server goes by its own clock.
     pub(crate) fn prune(&self, now: Timestamp) -> Result<u64, Failure> {
         const BATCH: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-        Ok(block_on(self.store.prune_all(now, BATCH))?)
+        match self {
+            Self::Store(store) => Ok(block_on(store.prune_all(now, BATCH))?),
+            Self::Server(server) => {
+                let mut deleted = 0;
+                loop {
+                    let pruned = server.prune(BATCH.get())?;
+                    deleted += pruned.deleted;
+                    if !pruned.more {
+                        return Ok(deleted);
+                    }
+                }
+            }
+        }
     }
 
-    /// Returns when all is on the disk and the file is free.
+    /// Returns when the file is free, if it was opened here.
     pub(crate) fn close(self) {
-        block_on(self.store.close());
+        match self {
+            Self::Store(store) => block_on(store.close()),
+            Self::Server(_) => {}
+        }
     }
 }

@@ -81,7 +81,7 @@ fn wrong_bucket_is_named_and_not_made() {
 }
 
 #[test]
-fn file_that_a_server_has_is_refused_with_what_to_do() {
+fn file_of_a_server_that_does_not_listen_is_refused_with_what_to_do() {
     let place = with_go();
     place.fill([session(1, "ann")]);
     let server = place.store();
@@ -92,8 +92,8 @@ fn file_that_a_server_has_is_refused_with_what_to_do() {
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
         assert_eq!(
             run.stderr,
-            "sessionup: s.redb is in use: a server has it open. Stop the server, or let it do this: \
-             users end their sessions in the application, administrators through its API\n",
+            "sessionup: s.redb is in use: a server has it open. Stop it; or have it listen for tools \
+             (RedbStoreBuilder::control), to look, revoke, prune and back up beside it\n",
             "{line}"
         );
     }

@@ -7,12 +7,13 @@ use std::path::Path;
 use indicatif::{BinaryBytes, ProgressBar};
 use serde::Serialize;
 use sessionup_core::Timestamp;
+use sessionup_redb::Report;
 
 use super::check;
 use crate::args::Backup;
 use crate::failure::{Failure, while_doing};
 use crate::output;
-use crate::store::Place;
+use crate::store::{Place, View};
 
 #[derive(Serialize)]
 struct Answer {
@@ -25,35 +26,22 @@ struct Answer {
 pub(super) fn run(args: &Backup, now: Timestamp) -> Result<(), Failure> {
     let place = Place::from(&args.place);
     let destination = &args.destination;
-    // While it is open nobody writes.
     let view = place.look()?;
     if fs::symlink_metadata(destination).is_ok() {
         return Err(Failure::Exists {
             path: destination.clone(),
         });
     }
-    let failed = || while_doing(format!("{} could not be written", destination.display()));
-    let directory = directory(destination);
-    let mut beside = tempfile::Builder::new()
-        .prefix(".sessionup-backup-")
-        .tempfile_in(directory)
-        .map_err(failed())?;
-    let bytes = place.bytes()?;
-    let bar = output::bar("Copying", bytes);
-    copy(place.path(), beside.as_file_mut(), &bar).map_err(failed())?;
-    bar.finish_and_clear();
-    let spinner = output::spinner("Checking");
-    let report = place.check_copy(beside.path(), now);
-    spinner.finish_and_clear();
-    let report = report?;
-    for finding in report.findings() {
-        output::tell(&finding.to_string());
-    }
-    check::sound(&report)?;
-    beside
-        .persist_noclobber(destination)
-        .map_err(|persist| failed()(persist.error))?;
-    sync_directory(directory).map_err(failed())?;
+    let (bytes, report) = match &view {
+        View::Server(server) => {
+            let spinner = output::spinner("Copying");
+            let bytes = server.backup(destination);
+            spinner.finish_and_clear();
+            (bytes?, check(&place, destination, now)?)
+        }
+        // While it is open nobody writes.
+        View::File(_) => copied(&place, destination, now)?,
+    };
     drop(view);
     if args.json.json {
         return output::json(&Answer {
@@ -65,6 +53,38 @@ pub(super) fn run(args: &Backup, now: Timestamp) -> Result<(), Failure> {
     }
     let size = BinaryBytes(bytes);
     output::print(&format!("{size} copied and checked: {report}\n"))
+}
+
+/// Copies a file that nobody writes. The copy has its name once it is checked and on the disk.
+fn copied(place: &Place, destination: &Path, now: Timestamp) -> Result<(u64, Report), Failure> {
+    let failed = || while_doing(format!("{} could not be written", destination.display()));
+    let directory = directory(destination);
+    let mut beside = tempfile::Builder::new()
+        .prefix(".sessionup-backup-")
+        .tempfile_in(directory)
+        .map_err(failed())?;
+    let bytes = place.bytes()?;
+    let bar = output::bar("Copying", bytes);
+    copy(place.path(), beside.as_file_mut(), &bar).map_err(failed())?;
+    bar.finish_and_clear();
+    let report = check(place, beside.path(), now)?;
+    beside
+        .persist_noclobber(destination)
+        .map_err(|persist| failed()(persist.error))?;
+    sync_directory(directory).map_err(failed())?;
+    Ok((bytes, report))
+}
+
+fn check(place: &Place, copy: &Path, now: Timestamp) -> Result<Report, Failure> {
+    let spinner = output::spinner("Checking");
+    let report = place.check_copy(copy, now);
+    spinner.finish_and_clear();
+    let report = report?;
+    for finding in report.findings() {
+        output::tell(&finding.to_string());
+    }
+    check::sound(&report)?;
+    Ok(report)
 }
 
 /// Copies a file and waits for the disk.

@@ -24,7 +24,12 @@ pub(super) fn run(args: &Look, now: Timestamp) -> Result<(), Failure> {
     let spinner = output::spinner("Checking");
     let report = Place::from(&args.place).check(now);
     spinner.finish_and_clear();
-    let report = report?;
+    let (report, pages) = report?;
+    if !pages {
+        output::tell(
+            "a server has the file open: all sessions are checked, the pages beneath are not",
+        );
+    }
     if args.json.json {
         output::json(&Answer {
             is_clean: report.is_clean(),

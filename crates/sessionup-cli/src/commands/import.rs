@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_executor::block_on;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use sessionup_bolt::{
@@ -73,10 +74,10 @@ pub(super) fn run(args: &ImportBolt, now: Timestamp) -> Result<(), Failure> {
     }
     ask::confirm(&question(args, &rehearsed.report, file_made), &args.assent)?;
 
-    let changes = place.make()?;
+    let store = place.make()?;
     let bar = output::bar("Importing", rehearsed.report.rows);
-    let run = pass(args, &file, changes.store(), now, &bar);
-    changes.close();
+    let run = pass(args, &file, &store, now, &bar);
+    block_on(store.close());
     bar.finish_and_clear();
     tell(args, run?, file_made)
 }

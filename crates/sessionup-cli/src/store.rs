@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use futures_util::future::join_all;
-use sessionup_core::{Record, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey};
+use sessionup_core::{Record, Session, SessionId, Store, StoreError, StoreExt, Timestamp, UserKey};
 use sessionup_redb::{
-    Compacted, Control, ControlError, FileReader, Found, OpenError, RedbStore, RedbStoreBuilder,
-    Report, compact_file, verify_file,
+    Compacted, Control, ControlError, FileReader, Found, FoundSession, OpenError, RedbStore,
+    RedbStoreBuilder, Report, compact_file, verify_file,
 };
 
 use crate::args;
@@ -70,21 +70,21 @@ impl Place {
     pub(crate) fn look(&self) -> Result<View, Failure> {
         self.must_be_there()?;
         // Whoever listens need not be waited for.
-        match self.look_within(Duration::ZERO) {
+        match self.read(Duration::ZERO) {
             Err(Failure::InUse { .. }) => {}
-            looked => return looked,
+            reader => return Ok(View::File(reader?)),
         }
         match Control::connect(&self.path, &self.bucket) {
             Ok(server) => Ok(View::Server(server)),
-            Err(ControlError::NobodyListens { .. }) => self.look_within(self.wait),
+            Err(ControlError::NobodyListens { .. }) => Ok(View::File(self.read(self.wait)?)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The same of a file that no server has open.
-    pub(crate) fn look_into_file(&self) -> Result<View, Failure> {
+    /// Opens the records of a file that no server has open: none shows them.
+    pub(crate) fn records(&self) -> Result<Records, Failure> {
         self.must_be_there()?;
-        self.look_within(self.wait)
+        Ok(Records(self.read(self.wait)?))
     }
 
     /// The same for a place where there may be nothing yet, neither file nor bucket.
@@ -92,16 +92,15 @@ impl Place {
         if !self.is_there()? {
             return Ok(None);
         }
-        match self.look_into_file() {
-            Ok(view) => Ok(Some(view)),
+        match self.read(self.wait) {
+            Ok(reader) => Ok(Some(View::File(reader))),
             Err(Failure::Open(OpenError::NoBucket { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn look_within(&self, wait: Duration) -> Result<View, Failure> {
-        let reader = FileReader::open(&self.path, &self.bucket, wait)?;
-        Ok(View::File(reader))
+    fn read(&self, wait: Duration) -> Result<FileReader, Failure> {
+        Ok(FileReader::open(&self.path, &self.bucket, wait)?)
     }
 
     /// Opens the sessions to be changed. Makes nothing.
@@ -192,35 +191,25 @@ impl View {
     /// Meets every session once, in the order of ids. Stops at the first error of `meet`.
     pub(crate) fn each(
         &self,
-        mut meet: impl FnMut(SessionId, Result<Record, StoreError>) -> Result<(), Failure>,
+        meet: impl FnMut(SessionId, Result<Session, StoreError>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        const PIECE: usize = 256;
-        let mut last = None;
-        loop {
-            let batch = match self {
-                Self::File(reader) => reader.after(last, PIECE)?,
-                Self::Server(server) => server.after(last, PIECE)?,
-            };
-            let Some((id, _)) = batch.last() else {
-                return Ok(());
-            };
-            last = Some(*id);
-            for (id, record) in batch {
-                meet(id, record)?;
-            }
-        }
+        let piece = |last| match self {
+            Self::File(reader) => Ok(sessions(reader.after(last, PIECE)?)),
+            Self::Server(server) => Ok(server.after(last, PIECE)?),
+        };
+        walk(piece, meet)
     }
 
-    pub(crate) fn find(&self, id: SessionId) -> Result<Option<Found>, Failure> {
+    pub(crate) fn find(&self, id: SessionId) -> Result<Option<FoundSession>, Failure> {
         Ok(match self {
-            Self::File(reader) => reader.find(id)?,
+            Self::File(reader) => reader.find(id)?.map(session),
             Self::Server(server) => server.find(id)?,
         })
     }
 
-    pub(crate) fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, Failure> {
+    pub(crate) fn of_user(&self, user: &UserKey) -> Result<Vec<FoundSession>, Failure> {
         Ok(match self {
-            Self::File(reader) => reader.of_user(user)?,
+            Self::File(reader) => sessions(reader.of_user(user)?),
             Self::Server(server) => server.of_user(user)?,
         })
     }
@@ -241,6 +230,53 @@ impl View {
     }
 }
 
+/// The records of a file, with what tells tokens.
+#[derive(Debug)]
+pub(crate) struct Records(FileReader);
+
+impl Records {
+    /// As [`View::each`].
+    pub(crate) fn each(
+        &self,
+        meet: impl FnMut(SessionId, Result<Record, StoreError>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        walk(|last| Ok(self.0.after(last, PIECE)?), meet)
+    }
+
+    pub(crate) fn count(&self) -> Result<u64, Failure> {
+        Ok(self.0.count()?)
+    }
+}
+
+/// How many are read at once.
+const PIECE: usize = 256;
+
+/// Asks for one piece after the other, each from the first after an id.
+fn walk<T>(
+    mut piece: impl FnMut(Option<SessionId>) -> Result<Vec<(SessionId, T)>, Failure>,
+    mut meet: impl FnMut(SessionId, T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut last = None;
+    loop {
+        let batch = piece(last)?;
+        let Some((id, _)) = batch.last() else {
+            return Ok(());
+        };
+        last = Some(*id);
+        for (id, found) in batch {
+            meet(id, found)?;
+        }
+    }
+}
+
+fn sessions(found: Vec<Found>) -> Vec<FoundSession> {
+    found.into_iter().map(session).collect()
+}
+
+fn session((id, record): Found) -> FoundSession {
+    (id, record.map(|record| record.session))
+}
+
 /// Sessions that can be changed. What is answered is on the disk.
 #[derive(Debug)]
 pub(crate) enum Changes {
@@ -251,23 +287,18 @@ pub(crate) enum Changes {
 impl Changes {
     /// Ends sessions; says how many were there. If it fails, some of them have ended.
     pub(crate) fn end(&self, ids: &[SessionId]) -> Result<u64, Failure> {
-        // For one commit to take many.
+        // For one commit to take many, and a request not to be too long.
         const AT_ONCE: usize = 256;
         let mut ended = 0;
         for ids in ids.chunks(AT_ONCE) {
-            let were_there: Vec<Result<bool, Failure>> = match self {
+            match self {
+                Self::Server(server) => ended += server.delete_many(ids)?,
                 Self::Store(store) => {
                     let ending = ids.iter().map(|id| store.delete(*id, None));
-                    let ended = block_on(join_all(ending)).into_iter();
-                    ended.map(|ended| Ok(ended?)).collect()
+                    for was_there in block_on(join_all(ending)) {
+                        ended += u64::from(was_there?);
+                    }
                 }
-                Self::Server(server) => {
-                    let ended = ids.iter().map(|id| Ok(server.delete(*id, None)?));
-                    ended.collect()
-                }
-            };
-            for was_there in were_there {
-                ended += u64::from(was_there?);
             }
         }
         Ok(ended)

@@ -46,7 +46,7 @@ pub(crate) fn fetch(
     now: Timestamp,
 ) -> Result<Option<Arc<Record>>, StoreError> {
     let seat = shared.cache.seat(id);
-    let found = find(shared, id, shared.touches.before(id))?;
+    let found = find(shared, id)?;
     let live = found.filter(|loaded| loaded.record.session.is_live(now));
     Ok(live.map(|Loaded { record, bytes }| {
         let record = Arc::new(record);
@@ -85,8 +85,8 @@ pub(crate) fn touch(
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Touched, StoreError> {
-    let before = shared.touches.before(id);
-    let found = find(shared, id, before)?.map(|loaded| Arc::new(loaded.record));
+    let before = shared.touches.before();
+    let found = find(shared, id)?.map(|loaded| Arc::new(loaded.record));
     Ok(found.map_or(Touched::Answer(None), |record| {
         used(shared, record, before, at, now)
     }))
@@ -99,7 +99,7 @@ pub(crate) fn touch_at_hand(
     at: Timestamp,
     now: Timestamp,
 ) -> Option<Touched> {
-    let before = shared.touches.before(id);
+    let before = shared.touches.before();
     let record = shared.cache.get(id)?;
     Some(used(shared, record, before, at, now))
 }
@@ -141,23 +141,20 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
     Ok(report)
 }
 
-/// Finds a record, live or not. A use that is forgotten since `before` is in what is read.
-pub(crate) fn find(
-    shared: &Shared,
-    id: SessionId,
-    before: Before,
-) -> Result<Option<Loaded>, StoreError> {
+/// Finds a record, live or not.
+pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, StoreError> {
     if shared.doubts.contains(id) {
         return Ok(None);
     }
-    let read = shared
+    // A use that is not there, or no more, is in what is read.
+    let touches = shared.touches.of(id).map(|_| shared.touches.hold());
+    let mut read = shared
         .place
         .read(|database| load(database, &shared.schema, id));
-    let mut found = answer(shared, read)?;
-    if let Some(loaded) = &mut found {
-        touches::lay_over(&mut loaded.record, before.seen);
+    if let (Some(touches), Ok(Some(loaded))) = (touches, &mut read) {
+        touches.lay_over(&mut loaded.record);
     }
-    Ok(found)
+    answer(shared, read)
 }
 
 pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {

@@ -150,15 +150,14 @@ fn use_that_was_read_before_its_session_ended_leaves_nothing() {
         let using = {
             let (touches, ended) = (Arc::clone(&touches), Arc::clone(&ended));
             spawn(move || {
-                let before = touches.before(id);
+                let before = touches.before();
                 let was_ended = ended.load(Ordering::SeqCst);
                 (was_ended, touches.put(id, at, before))
             })
         };
         touches.fence(&[id]);
-        touches.forget(&[], [id]);
         ended.store(true, Ordering::SeqCst);
-        touches.lift();
+        touches.settle(None, &[], [id]);
         let (was_ended, put) = using.join().unwrap();
         assert_eq!(touches.of(id).is_some(), was_ended && put != Put::Refused);
     });
@@ -190,7 +189,7 @@ impl Bench {
             return record.session.last_seen_at.as_millis();
         }
         let seat = self.cache.seat(ID);
-        let used = self.touches.before(ID).seen.map_or(0, Timestamp::as_millis);
+        let used = self.touches.of(ID).map_or(0, Timestamp::as_millis);
         let seen = used.max(self.table.load(Ordering::SeqCst));
         let user = UserKey::new("ann").unwrap();
         let mut session = Session::new(ID, user, Timestamp::from_millis(0), Timestamp::MAX);
@@ -237,7 +236,7 @@ fn memory_is_never_behind_a_use() {
         let using = {
             let bench = Arc::clone(&bench);
             spawn(move || {
-                let (at, before) = (Timestamp::from_millis(5), bench.touches.before(ID));
+                let (at, before) = (Timestamp::from_millis(5), bench.touches.before());
                 let note = || bench.touches.put(ID, at, before);
                 assert_eq!(bench.cache.used(ID, at, note), Put::First);
             })

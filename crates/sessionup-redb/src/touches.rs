@@ -1,7 +1,9 @@
 //! Uses of sessions that are known and not yet written.
 //!
 //! An entry stays until the transaction that wrote it is committed. A reader looks here before it
-//! begins its read transaction, so it finds each use here or there.
+//! begins its read transaction, so it finds each use here or there. What it finds here it lays over
+//! what it reads while it holds the entries: in between, another session could have begun under the
+//! same id.
 //!
 //! Whoever holds this lock may go on to take the database's; never the other way round.
 
@@ -40,10 +42,9 @@ pub(crate) enum Put {
     Refused,
 }
 
-/// What is known of a session at a moment before its record is read.
+/// A moment before a record is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
-    pub(crate) seen: Option<Timestamp>,
     lifts: u64,
 }
 
@@ -85,16 +86,13 @@ impl Touches {
 
     /// Returns the latest use of one session. Nothing is locked afterwards.
     pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
-        self.before(id).seen
+        self.read().pending.get(&id).copied()
     }
 
-    /// Returns what is known of one session. To be called before its record is read.
-    pub(crate) fn before(&self, id: SessionId) -> Before {
-        let state = self.read();
-        Before {
-            seen: state.pending.get(&id).copied(),
-            lifts: state.lifts,
-        }
+    /// Returns the moment at which the record of a session is going to be looked at.
+    pub(crate) fn before(&self) -> Before {
+        let lifts = self.read().lifts;
+        Before { lifts }
     }
 
     /// Holds all entries where they are. For reads whose sessions are not known beforehand.
@@ -124,38 +122,34 @@ impl Touches {
     }
 
     pub(crate) fn lift(&self) {
-        if self.read().fenced.is_empty() {
-            return;
+        if !self.read().fenced.is_empty() {
+            self.write().lift();
         }
-        let mut state = self.write();
-        state.fenced.clear();
-        state.lifts += 1;
+    }
+
+    /// Keeps everybody away, if there is a use of a session under whose id another one begins: between
+    /// the commit and [`Touches::settle`] it would be taken for one of that.
+    pub(crate) fn freeze(&self, mut begun: impl Iterator<Item = SessionId>) -> Option<Frozen<'_>> {
+        let is_used = |id| self.of(id).is_some();
+        begun.any(is_used).then(|| Frozen(self.write()))
     }
 
     /// Forgets entries that are written, unless there was another use since, and all entries of
-    /// some other sessions.
-    pub(crate) fn forget(
+    /// some other sessions; then lifts all fences.
+    pub(crate) fn settle(
         &self,
+        frozen: Option<Frozen<'_>>,
         written: &[(SessionId, Timestamp)],
         others: impl IntoIterator<Item = SessionId>,
     ) {
-        let mut state = self.write();
-        if state.pending.is_empty() {
-            return;
-        }
-        for (id, at) in written {
-            if state.pending.get(id).is_some_and(|latest| latest <= at) {
-                state.pending.remove(id);
-            }
-        }
-        for id in others {
-            state.pending.remove(&id);
-        }
+        let mut state = frozen.map_or_else(|| self.write(), |frozen| frozen.0);
+        state.forget(written, others);
         if state.pending.is_empty() {
             state.due = None;
         } else if !written.is_empty() {
             state.due = Instant::now().checked_add(self.delay);
         }
+        state.lift();
     }
 
     /// Puts writing off after a failure.
@@ -174,6 +168,37 @@ impl Touches {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl State {
+    fn lift(&mut self) {
+        if !self.fenced.is_empty() {
+            self.fenced.clear();
+            self.lifts += 1;
+        }
+    }
+
+    fn forget(
+        &mut self,
+        written: &[(SessionId, Timestamp)],
+        others: impl IntoIterator<Item = SessionId>,
+    ) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for (id, at) in written {
+            if self.pending.get(id).is_some_and(|latest| latest <= at) {
+                self.pending.remove(id);
+            }
+        }
+        for id in others {
+            self.pending.remove(&id);
+        }
+    }
+}
+
+/// The entries, which nobody else can look at.
+#[derive(Debug)]
+pub(crate) struct Frozen<'a>(RwLockWriteGuard<'a, State>);
 
 /// The entries, none of which is forgotten while they are held.
 #[derive(Debug)]
@@ -208,7 +233,7 @@ mod tests {
 
     /// Finds a session live and keeps its use.
     fn put(touches: &Touches, id: SessionId, at: Timestamp) -> Put {
-        touches.put(id, at, touches.before(id))
+        touches.put(id, at, touches.before())
     }
 
     #[test]
@@ -231,13 +256,13 @@ mod tests {
         let written = [(id(1), at(5)), (id(2), at(5))];
         put(&touches, id(2), at(6));
 
-        touches.forget(&written, [id(3)]);
+        touches.settle(None, &written, [id(3)]);
 
         assert_eq!(touches.of(id(1)), None);
         assert_eq!(touches.of(id(2)), Some(at(6)));
         assert_eq!(touches.of(id(3)), None);
         assert!(touches.due().is_some());
-        touches.forget(&[(id(2), at(6))], []);
+        touches.settle(None, &[(id(2), at(6))], []);
         assert_eq!(touches.due(), None);
         assert_eq!(put(&touches, id(1), at(7)), Put::First);
     }
@@ -264,12 +289,12 @@ mod tests {
     #[test]
     fn use_that_was_read_before_a_decision_is_turned_away() {
         let touches = Touches::new(HOUR, 9);
-        let before = touches.before(id(1));
+        let before = touches.before();
         touches.fence(&[id(2)]);
         touches.lift();
         assert_eq!(touches.put(id(1), at(1), before), Put::Refused);
 
-        let before = touches.before(id(1));
+        let before = touches.before();
         touches.lift();
         assert_eq!(touches.put(id(1), at(1), before), Put::First);
     }

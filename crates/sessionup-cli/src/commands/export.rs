@@ -10,7 +10,7 @@ use super::Damages;
 use crate::args::ExportBolt;
 use crate::failure::{Failure, of_bolt};
 use crate::output;
-use crate::store::{Place, View};
+use crate::store::{Place, Records};
 
 #[derive(Serialize)]
 struct Answer {
@@ -24,14 +24,13 @@ struct Answer {
 }
 
 pub(super) fn run(args: &ExportBolt, now: Timestamp) -> Result<(), Failure> {
-    // A server does not show the hashes by which tokens are told.
-    let view = Place::from(&args.redb).look_into_file()?;
+    let records = Place::from(&args.redb).records()?;
     let mut tokens = GoTokens::new();
     for source in &args.from {
         add_tokens(&mut tokens, source, &args.bucket).map_err(of_bolt(source))?;
     }
     let mut export = Export::new(&args.bucket, tokens)?;
-    let damages = add(&view, &mut export, now)?;
+    let damages = add(&records, &mut export, now)?;
     let report = export.write(&args.destination)?;
     tell(args, report, damages.0)?;
     damages.into_result()
@@ -42,10 +41,10 @@ fn add_tokens(tokens: &mut GoTokens, source: &Path, bucket: &str) -> Result<(), 
     tokens.add(file.sessions(bucket)?)
 }
 
-fn add(view: &View, export: &mut Export, now: Timestamp) -> Result<Damages, Failure> {
+fn add(records: &Records, export: &mut Export, now: Timestamp) -> Result<Damages, Failure> {
     let mut damages = Damages::default();
-    let bar = output::bar("Exporting", view.count()?);
-    view.each(|_, record| {
+    let bar = output::bar("Exporting", records.count()?);
+    records.each(|_, record| {
         bar.inc(1);
         match record {
             Ok(record) => {

@@ -16,24 +16,24 @@ pub(super) fn run(args: &List, now: Timestamp) -> Result<(), Failure> {
     let view = Place::from(&args.place).look()?;
     let mut damages = Damages::default();
     let mut sessions = Vec::new();
-    let mut take = |record: Result<sessionup_core::Record, _>| match record {
-        Ok(record) if args.expired || !has_ended(&record, now) => sessions.push(record.session),
+    let mut take = |session: Result<Session, _>| match session {
+        Ok(session) if args.expired || !has_ended(&session, now) => sessions.push(session),
         Ok(_) => {}
         Err(damage) => damages.tell(damage),
     };
     match &user {
         Some(user) => {
             let found = view.of_user(user)?;
-            found.into_iter().for_each(|(_, record)| take(record));
+            found.into_iter().for_each(|(_, session)| take(session));
         }
         None => {
             let bar = output::bar("Reading", view.count()?);
-            view.each(|_, record| {
+            view.each(|_, session| {
                 bar.inc(1);
-                match record {
-                    Ok(_) => take(record),
+                match session {
+                    Ok(_) => take(session),
                     // It is told of.
-                    Err(_) => bar.suspend(|| take(record)),
+                    Err(_) => bar.suspend(|| take(session)),
                 }
                 Ok(())
             })?;

@@ -85,6 +85,6 @@ impl Damages {
 }
 
 /// Says whether a session has ended, for [`Timestamp`] of now.
-fn has_ended(record: &sessionup_core::Record, now: Timestamp) -> bool {
-    !record.session.is_live(now)
+fn has_ended(session: &sessionup_core::Session, now: Timestamp) -> bool {
+    !session.is_live(now)
 }

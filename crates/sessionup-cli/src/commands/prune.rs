@@ -54,9 +54,9 @@ fn expired(place: &Place, now: Timestamp) -> Result<u64, Failure> {
     let view = place.look()?;
     let bar = output::bar("Looking", view.count()?);
     let mut expired = 0;
-    view.each(|_, record| {
+    view.each(|_, session| {
         bar.inc(1);
-        expired += u64::from(record.is_ok_and(|record| has_ended(&record, now)));
+        expired += u64::from(session.is_ok_and(|session| has_ended(&session, now)));
         Ok(())
     })?;
     bar.finish_and_clear();

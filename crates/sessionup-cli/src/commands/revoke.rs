@@ -114,15 +114,15 @@ impl Target {
             Self::Ids(ids) => {
                 for id in ids {
                     match view.find(*id)? {
-                        Some((id, record)) => plan.add(id, record.ok()),
+                        Some((id, session)) => plan.add(id, session.ok()),
                         None => plan.not_found.push(*id),
                     }
                 }
             }
             Self::User { user, except } => {
-                for (id, record) in view.of_user(user)? {
+                for (id, session) in view.of_user(user)? {
                     if !except.contains(&id) {
-                        plan.add(id, record.ok());
+                        plan.add(id, session.ok());
                     }
                 }
             }
@@ -139,8 +139,8 @@ impl Target {
 }
 
 impl Plan {
-    fn add(&mut self, id: SessionId, record: Option<sessionup_core::Record>) {
+    fn add(&mut self, id: SessionId, session: Option<Session>) {
         self.ids.push(id);
-        self.sessions.extend(record.map(|record| record.session));
+        self.sessions.extend(session);
     }
 }

@@ -11,10 +11,10 @@ use crate::view::{self, SessionView};
 pub(super) fn run(args: &Show, now: Timestamp) -> Result<(), Failure> {
     let id = super::id(&args.id)?;
     let view = Place::from(&args.place).look()?;
-    let Some((_, record)) = view.find(id)? else {
+    let Some((_, session)) = view.find(id)? else {
         return Err(Failure::NotFound("there is no session with this id".into()));
     };
-    let session = record?.session;
+    let session = session?;
     if args.json.json {
         output::json(&SessionView::of(&session, now))
     } else {

@@ -58,12 +58,12 @@ fn counted(view: &View, now: Timestamp) -> Result<(Stats, Damages), Failure> {
     let mut damages = Damages::default();
     let mut users = HashMap::new();
     let bar = output::bar("Counting", view.count()?);
-    view.each(|_, record| {
+    view.each(|_, session| {
         bar.inc(1);
         stats.sessions += 1;
-        match record {
-            Ok(record) if has_ended(&record, now) => stats.expired += 1,
-            Ok(record) => stats.add(record.session, &mut users),
+        match session {
+            Ok(session) if has_ended(&session, now) => stats.expired += 1,
+            Ok(session) => stats.add(session, &mut users),
             Err(damage) => bar.suspend(|| damages.tell(damage)),
         }
         Ok(())

@@ -111,8 +111,8 @@ impl Desk {
 
     fn find(&self, id: SessionId) -> Result<Answer, Refusal> {
         let shared = self.shared();
-        let found: Option<Found> = match reader::find(shared, id, shared.touches.before(id)) {
-            Ok(record) => record.map(|record| (id, Ok(record))),
+        let found: Option<Found> = match reader::find(shared, id) {
+            Ok(found) => found.map(|loaded| (id, Ok(loaded.record))),
             Err(error @ StoreError::CorruptRecord { .. }) => Some((id, Err(error))),
             Err(error) => return Err(error.into()),
         };

@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::marks::Entries;
 use crate::reserve::Keeper;
 use crate::shared::Shared;
+use crate::touches::Frozen;
 use crate::writer::operation::{Effects, Task};
 use crate::writer::tables::Tables;
 
@@ -45,8 +46,8 @@ pub(super) fn run(
         // Uses of a session that ended or began here are those of an earlier one of its id:
         // uses of the new one are still turned away.
         let others = attempt.effects.in_doubt();
-        shared.touches.forget(&attempt.touches, others);
-        shared.touches.lift();
+        let frozen = attempt.frozen.take();
+        shared.touches.settle(frozen, &attempt.touches, others);
         shared.cache.lift(&attempt.fenced);
         if attempt.is_in_commit
             && let Some(marks) = attempt.marks
@@ -57,6 +58,7 @@ pub(super) fn run(
         answer_all(tasks, |task| task.succeed());
         return Ok(());
     };
+    drop(attempt.frozen.take());
     shared.touches.lift();
     // Whatever is in doubt is refused before anybody learns of it.
     if failure.is_unknown && !is_seeded!(NoTombstone) {
@@ -121,20 +123,21 @@ fn answer_all(tasks: Vec<Box<dyn Task>>, answer: impl Fn(Box<dyn Task>)) {
 }
 
 #[derive(Default)]
-struct Attempt {
+struct Attempt<'a> {
     effects: Effects,
     doubts: Vec<SessionId>,
     touches: Vec<(SessionId, Timestamp)>,
     marks: Option<Entries>,
     /// Sessions whose records are not to be kept in memory as long as they change.
     fenced: Vec<SessionId>,
+    frozen: Option<Frozen<'a>>,
     is_in_commit: bool,
 }
 
-impl Attempt {
+impl<'a> Attempt<'a> {
     fn make(
         &mut self,
-        shared: &Shared,
+        shared: &'a Shared,
         database: &Database,
         tasks: &mut Vec<Box<dyn Task>>,
         owed: Owed,
@@ -179,6 +182,7 @@ impl Attempt {
         let transaction = crate::seeded::without_sync(transaction, &self.effects);
         self.fenced = self.effects.seen().collect();
         shared.cache.fence(&self.fenced);
+        self.frozen = shared.touches.freeze(self.effects.begun());
         self.is_in_commit = true;
         let committed = transaction.commit().map_err(Failure::in_commit);
         #[cfg(sessionup_defects)]

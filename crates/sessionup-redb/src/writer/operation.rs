@@ -55,6 +55,11 @@ impl Effects {
         self.of(|fate| matches!(fate, Fate::Created | Fate::Ended))
     }
 
+    /// The sessions that begin with the transaction.
+    pub(crate) fn begun(&self) -> impl Iterator<Item = SessionId> {
+        self.of(|fate| fate == Fate::Created)
+    }
+
     /// The sessions of which something else is read after the transaction than before.
     pub(crate) fn seen(&self) -> impl Iterator<Item = SessionId> {
         self.of(|fate| fate != Fate::Used)

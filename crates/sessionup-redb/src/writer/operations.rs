@@ -209,7 +209,7 @@ mod tests {
         let touches = Touches::new(Duration::from_secs(3_600), 9);
         let id = SessionId::from_bytes([1; 16]);
         let at = Timestamp::from_millis;
-        let before = touches.before(id);
+        let before = touches.before();
 
         let transaction = database.begin_write().unwrap();
         let mut effects = Effects::default();
@@ -224,6 +224,6 @@ mod tests {
 
         assert_eq!(touches.put(id, at(9), before), Put::Refused);
         touches.lift();
-        assert_eq!(touches.put(id, at(9), touches.before(id)), Put::First);
+        assert_eq!(touches.put(id, at(9), touches.before()), Put::First);
     }
 }

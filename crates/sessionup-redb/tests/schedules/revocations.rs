@@ -240,3 +240,66 @@ fn login_under_way_does_not_outlive_a_revocation() {
 fn login_under_way_does_not_outlive_a_revocation_in_memory() {
     explore(&LOGINS, || login_does_not_outlive(MemoryStore::new()));
 }
+
+/// Whoever looks while a session ends and another one begins under its id, in one transaction or two,
+/// sees no use of the one on the other.
+fn nobody_sees_the_use_of_an_earlier_session<S: Store + Clone>(store: S) {
+    block_on(create(&store, 1, "ann")).unwrap();
+    assert!(block_on(touch(&store, id(1), 500)).unwrap());
+    let deleting = {
+        let store = store.clone();
+        spawn(async move { store.delete(id(1), None).await.unwrap() })
+    };
+    let beginning = {
+        let store = store.clone();
+        spawn(async move { create(&store, 1, "bob").await.is_ok() })
+    };
+    let lookers: Vec<_> = (0..3)
+        .map(|way| {
+            let store = store.clone();
+            spawn(async move {
+                for _ in 0..3 {
+                    let found = match way {
+                        0 => store.list(&user("bob"), at(500)).await.unwrap(),
+                        _ => Vec::from_iter(store.fetch(id(1), at(500)).await.unwrap()),
+                    };
+                    for record in found {
+                        let is_later = record.session.user_key == user("bob");
+                        let seen = record.session.last_seen_at;
+                        assert_eq!(seen, at(if is_later { 0 } else { 500 }), "{way}");
+                        note(match is_later {
+                            true => "the later one was seen",
+                            false => "the earlier one was seen",
+                        });
+                    }
+                }
+            })
+        })
+        .collect();
+    assert!(deleting.join().unwrap());
+    if beginning.join().unwrap() {
+        assert_eq!(
+            block_on(store.fetch(id(1), at(0))).unwrap().as_deref(),
+            Some(&record(1, "bob"))
+        );
+    }
+    for looker in lookers {
+        looker.join().unwrap();
+    }
+}
+
+const BOTH_SEEN: [&str; 2] = ["the later one was seen", "the earlier one was seen"];
+
+#[test]
+fn use_of_an_earlier_session_is_never_seen_on_a_later_one() {
+    explore(&BOTH_SEEN, || {
+        nobody_sees_the_use_of_an_earlier_session(Disk::default().store_with(small()));
+    });
+}
+
+#[test]
+fn use_of_an_earlier_session_is_never_seen_on_a_later_one_in_memory() {
+    explore(&BOTH_SEEN, || {
+        nobody_sees_the_use_of_an_earlier_session(MemoryStore::new());
+    });
+}

@@ -22,9 +22,23 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub admin: Option<String>,
 
+    /// Which cookies there are.
+    #[command(flatten)]
+    pub cookies: Cookies,
+}
+
+/// How the session cookie is sent and read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+#[non_exhaustive]
+pub struct Cookies {
     /// Send the session cookie over plain HTTP to hosts other than localhost too.
     #[arg(long)]
     pub insecure_http: bool,
+
+    /// Go on from a server in Go whose sessions were imported: the cookie has the name of its, and
+    /// those it issued are honoured.
+    #[arg(long)]
+    pub from_go: bool,
 }
 
 impl Args {
@@ -48,17 +62,17 @@ mod tests {
         assert_eq!(args.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(args.db, PathBuf::from("demo.redb"));
         assert_eq!(args.admin, None);
-        assert!(!args.insecure_http);
+        assert_eq!(args.cookies, Cookies::default());
     }
 
     #[test]
     fn everything_can_be_said() {
-        let line = "demo --listen [::1]:0 --db /tmp/x.redb --admin ann --insecure-http";
+        let line = "demo --listen [::1]:0 --db /tmp/x.redb --admin ann --insecure-http --from-go";
         let args = Args::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(args.listen.to_string(), "[::1]:0");
         assert_eq!(args.db, PathBuf::from("/tmp/x.redb"));
         assert_eq!(args.admin.as_deref(), Some("ann"));
-        assert!(args.insecure_http);
+        assert!(args.cookies.insecure_http && args.cookies.from_go);
     }
 
     #[test]

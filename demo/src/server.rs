@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::accounts::{AccountName, Accounts, AccountsError};
 use crate::app::{AppState, app};
-use crate::args::Args;
+use crate::args::{Args, Cookies};
 use crate::database::{self, OpenDatabaseError};
 use crate::passwords::{HashingFailed, Passwords};
 use crate::shutdown::Signals;
@@ -40,7 +40,7 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     let listener = listen(args.listen).await?;
     let database = opened(&args.db).await?;
     let store = store(Arc::clone(&database), &args.db)?;
-    let manager = manager(store.clone(), args.insecure_http)?;
+    let manager = manager(store.clone(), args.cookies)?;
     let accounts = Accounts::open(database)?;
     let admin = admin(&accounts, args.admin.as_deref()).await?;
     let (stop, stopping) = watch::channel(false);
@@ -51,7 +51,7 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     let signals = Signals::listen().map_err(StartError::Signals)?;
 
     tokio::spawn(log_cleanup_errors(store.cleanup_errors()));
-    announce(&listener, args.insecure_http)?;
+    announce(&listener, args.cookies.insecure_http)?;
     serve(listener, app(state), signals, stop).await?;
     store.close().await;
     tracing::info!("stopped");
@@ -87,13 +87,15 @@ fn store(database: Arc<Database>, path: &Path) -> Result<RedbStore, OpenError> {
 /// # Errors
 ///
 /// [`ConfigError`] if settings contradict each other.
-pub fn manager(store: impl Store, insecure_http: bool) -> Result<Manager, ConfigError> {
-    let builder = Manager::builder(store).expires_in(LOGIN_LASTS);
-    if insecure_http {
-        builder.insecure_http().build()
-    } else {
-        builder.build()
+pub fn manager(store: impl Store, cookies: Cookies) -> Result<Manager, ConfigError> {
+    let mut builder = Manager::builder(store).expires_in(LOGIN_LASTS);
+    if cookies.insecure_http {
+        builder = builder.insecure_http();
     }
+    if cookies.from_go {
+        builder = builder.cookie_name("sessionup").accept_imported_tokens();
+    }
+    builder.build()
 }
 
 /// Finds the account of the administrator. One that is not there could be registered by anybody.

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
 use demo::accounts::Accounts;
 use demo::app::{AppState, app};
+use demo::args::Args;
 use demo::passwords::Passwords;
 use demo::{database, server};
 use serde_json::Value;
@@ -32,14 +34,10 @@ impl Demo {
         evidence::listen();
         let database = database::open(&place.path("s.redb")).unwrap();
         let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
-        let manager = server::manager(store.clone(), false).unwrap();
-        let manager = manager
-            .derive()
-            .clock(clock.clone())
-            .cookie_name("sessionup")
-            .accept_imported_tokens()
-            .build()
-            .unwrap();
+        let line = ["demo", "--from-go"];
+        let cookies = Args::try_parse_from(line).unwrap().cookies;
+        let manager = server::manager(store.clone(), cookies).unwrap();
+        let manager = manager.derive().clock(clock.clone()).build().unwrap();
         let accounts = Accounts::open(database).unwrap();
         let state = AppState::new(accounts, Passwords::new().unwrap(), manager);
         let service = app(state).into_make_service_with_connect_info::<SocketAddr>();

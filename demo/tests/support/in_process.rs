@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use demo::accounts::Accounts;
 use demo::app::{AppState, app};
+use demo::args::Cookies;
 use demo::passwords::Passwords;
 use demo::{database, server};
 use sessionup::{Clock, Manager, ManualClock, SystemClock};
@@ -39,7 +40,7 @@ impl InProcess {
         let database = database::open(&directory.path().join("demo.redb")).unwrap();
         // Without cleanup: it would go by the system's clock.
         let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
-        let manager = server::manager(store.clone(), false).unwrap();
+        let manager = server::manager(store.clone(), Cookies::default()).unwrap();
         let manager = manager.derive().clock(clock).build().unwrap();
         let accounts = Accounts::open(database).unwrap();
         let passwords = Passwords::new().unwrap();

@@ -13,6 +13,8 @@ use support::{at, builder, create_many, id, user};
 
 const PAGE: usize = 4_096;
 const SESSIONS: u64 = 200;
+/// In each record.
+const HASH: [u8; 32] = [7; 32];
 
 /// A file that was closed, and one as a crash leaves it.
 async fn files(directory: &Path) -> [(&'static str, Vec<u8>); 2] {
@@ -49,6 +51,14 @@ fn damages(whole: &[u8]) -> Vec<(String, Vec<u8>)> {
         damaged[byte] ^= 1 << (byte % 8);
         damages.push((format!("bit of byte {byte}"), damaged));
     }
+    // Which pages are in use is the database's choice. A bit of each record is in some that are.
+    let mut damaged = whole.to_vec();
+    for at in 0..whole.len() - HASH.len() {
+        if whole[at..].starts_with(&HASH) {
+            damaged[at] ^= 1;
+        }
+    }
+    damages.push(("bit of each record".to_owned(), damaged));
     for page in 1..whole.len() / PAGE {
         if page % 13 != 0 {
             continue;

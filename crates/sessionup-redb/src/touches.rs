@@ -130,8 +130,11 @@ impl Touches {
     /// Keeps everybody away, if there is a use of a session under whose id another one begins: between
     /// the commit and [`Touches::settle`] it would be taken for one of that.
     pub(crate) fn freeze(&self, mut begun: impl Iterator<Item = SessionId>) -> Option<Frozen<'_>> {
-        let is_used = |id| self.of(id).is_some();
-        begun.any(is_used).then(|| Frozen(self.write()))
+        let is_used = {
+            let state = self.read();
+            begun.any(|id| state.pending.contains_key(&id))
+        };
+        is_used.then(|| Frozen(self.write()))
     }
 
     /// Forgets entries that are written, unless there was another use since, and all entries of

@@ -21,19 +21,9 @@ pub(crate) fn after(
     last: Option<SessionId>,
     at_most: usize,
 ) -> Result<Vec<Found>, OpenError> {
+    let limit = Limit::records(at_most);
     read(database, |transaction| {
-        let sessions = transaction.open_table(schema.sessions())?;
-        let from = match &last {
-            Some(id) => Bound::Excluded(id.as_bytes()),
-            None => Bound::Unbounded,
-        };
-        let mut batch = Vec::new();
-        let range = (from, Bound::Unbounded);
-        for entry in ReadableTable::range::<&[u8; 16]>(&sessions, range)?.take(at_most) {
-            let (key, bytes) = entry?;
-            batch.push(decode(SessionId::from_bytes(*key.value()), bytes.value()));
-        }
-        Ok(batch)
+        piece(transaction, schema, None, last, limit)
     })
 }
 
@@ -54,20 +44,89 @@ pub(crate) fn of_user(
     schema: &Schema,
     user: &UserKey,
 ) -> Result<Vec<Found>, OpenError> {
+    let limit = Limit::records(usize::MAX);
     read(database, |transaction| {
-        let sessions = transaction.open_table(schema.sessions())?;
-        let by_user = transaction.open_table(schema.by_user())?;
-        let key = user.as_str().as_bytes();
-        let mut found = Vec::new();
-        for entry in ReadableTable::range(&by_user, (key, &[0; 16])..=(key, &[0xff; 16]))? {
-            let id = SessionId::from_bytes(*entry?.0.value().1);
-            found.push(match ReadableTable::get(&sessions, id.as_bytes())? {
-                Some(bytes) => decode(id, bytes.value()),
-                None => (id, Err(StoreError::corrupt(id, "it has no record"))),
-            });
-        }
-        Ok(found)
+        piece(transaction, schema, Some(user), None, limit)
     })
+}
+
+/// How much is read at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) records: usize,
+    /// What is read ends with the record that reaches this.
+    pub(crate) bytes: usize,
+}
+
+impl Limit {
+    fn records(records: usize) -> Self {
+        let bytes = usize::MAX;
+        Self { records, bytes }
+    }
+}
+
+/// Reads records in the order of their ids, of one user or all, from the first after an id.
+pub(crate) fn piece(
+    transaction: &ReadTransaction,
+    schema: &Schema,
+    user: Option<&UserKey>,
+    last: Option<SessionId>,
+    limit: Limit,
+) -> Result<Vec<Found>, redb::Error> {
+    let mut piece = Piece {
+        found: Vec::new(),
+        bytes: 0,
+        limit,
+    };
+    let sessions = transaction.open_table(schema.sessions())?;
+    let Some(user) = user else {
+        let from = last.as_ref().map(SessionId::as_bytes);
+        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (from, Bound::Unbounded);
+        let mut entries = ReadableTable::range::<&[u8; 16]>(&sessions, range)?;
+        while piece.has_room()
+            && let Some(entry) = entries.next()
+        {
+            let (key, bytes) = entry?;
+            piece.add(SessionId::from_bytes(*key.value()), Some(bytes.value()));
+        }
+        return Ok(piece.found);
+    };
+    let by_user = transaction.open_table(schema.by_user())?;
+    let key = user.as_str().as_bytes();
+    let from = last.as_ref().map(|id| (key, id.as_bytes()));
+    let from = from.map_or(Bound::Included((key, &[0; 16])), Bound::Excluded);
+    let range = (from, Bound::Included((key, &[0xff; 16])));
+    let mut entries = ReadableTable::range(&by_user, range)?;
+    while piece.has_room()
+        && let Some(entry) = entries.next()
+    {
+        let id = SessionId::from_bytes(*entry?.0.value().1);
+        let stored = ReadableTable::get(&sessions, id.as_bytes())?;
+        piece.add(id, stored.as_ref().map(|bytes| bytes.value()));
+    }
+    Ok(piece.found)
+}
+
+/// Some records in a row.
+struct Piece {
+    found: Vec<Found>,
+    bytes: usize,
+    limit: Limit,
+}
+
+impl Piece {
+    fn has_room(&self) -> bool {
+        self.found.len() < self.limit.records && self.bytes < self.limit.bytes
+    }
+
+    fn add(&mut self, id: SessionId, stored: Option<&[u8]>) {
+        self.bytes += stored.map_or(0, <[u8]>::len);
+        self.found.push(match stored {
+            Some(bytes) => decode(id, bytes),
+            None => (id, Err(StoreError::corrupt(id, "it has no record"))),
+        });
+    }
 }
 
 pub(crate) fn count(database: &impl ReadableDatabase, schema: &Schema) -> Result<u64, OpenError> {
@@ -109,7 +168,7 @@ fn read<T>(
     work(&transaction).map_err(OpenError::of_database)
 }
 
-pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Found {
+fn decode(id: SessionId, bytes: &[u8]) -> Found {
     let record = Stored::decode(id, bytes);
     let record = record.map(|stored| stored.record);
     (id, record.map_err(|error| StoreError::corrupt(id, error)))

@@ -1,11 +1,10 @@
 //! Carries requests out, by the operations of the store.
 
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, TryLockError};
 
 use futures_executor::block_on;
 use futures_util::future::join_all;
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadableDatabase};
 use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
 
 use crate::control::backup;
@@ -19,7 +18,7 @@ use crate::reader;
 use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::store::RedbStore;
-use crate::walk::{self, Found};
+use crate::walk::{self, Found, Limit};
 use crate::writer::prune::Prune;
 
 /// How many sessions are ended with one commit; there is more room for revocations in the queue.
@@ -130,11 +129,17 @@ impl Desk {
         let shared = self.shared();
         let mut piece = Vec::<Sent>::new();
         let mut last = last;
+        // At least one: none is the end.
+        let limit = Limit {
+            records: at_most.clamp(1, PIECE),
+            bytes: PIECE_BYTES,
+        };
         // More than one round if all of a round's are in doubt: none would be the end.
         while piece.is_empty() {
             let touches = shared.touches.hold();
             let read = shared.place.read(|database| {
-                records_after(database, &shared.schema, user, last, at_most.min(PIECE))
+                let transaction = database.begin_read()?;
+                walk::piece(&transaction, &shared.schema, user, last, limit).map_err(Halt::Broken)
             });
             let found = reader::answer(shared, read)?;
             let doubts = shared.doubts.hold();
@@ -208,66 +213,6 @@ impl Answers for Desk {
 /// takes it for no answer.
 fn encoded(answer: &Answer) -> Vec<u8> {
     serde_json::to_vec(answer).unwrap_or_default()
-}
-
-/// Some records in a row.
-struct Piece {
-    found: Vec<Found>,
-    at_most: usize,
-    bytes: usize,
-}
-
-impl Piece {
-    /// Says whether there is room for more.
-    fn add(&mut self, id: SessionId, stored: Option<&[u8]>) -> bool {
-        self.bytes += stored.map_or(0, <[u8]>::len);
-        self.found.push(match stored {
-            Some(bytes) => walk::decode(id, bytes),
-            None => (id, Err(StoreError::corrupt(id, "it has no record"))),
-        });
-        self.found.len() < self.at_most && self.bytes < PIECE_BYTES
-    }
-}
-
-fn records_after(
-    database: &Database,
-    schema: &Schema,
-    user: Option<&UserKey>,
-    last: Option<SessionId>,
-    at_most: usize,
-) -> Result<Vec<Found>, Halt> {
-    let mut piece = Piece {
-        found: Vec::new(),
-        at_most,
-        bytes: 0,
-    };
-    let transaction = database.begin_read()?;
-    let sessions = transaction.open_table(schema.sessions())?;
-    let Some(user) = user else {
-        let from = last.as_ref().map(SessionId::as_bytes);
-        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = (from, Bound::Unbounded);
-        for entry in ReadableTable::range::<&[u8; 16]>(&sessions, range)? {
-            let (key, bytes) = entry?;
-            if !piece.add(SessionId::from_bytes(*key.value()), Some(bytes.value())) {
-                break;
-            }
-        }
-        return Ok(piece.found);
-    };
-    let by_user = transaction.open_table(schema.by_user())?;
-    let key = user.as_str().as_bytes();
-    let from = last.as_ref().map(|id| (key, id.as_bytes()));
-    let from = from.map_or(Bound::Included((key, &[0; 16])), Bound::Excluded);
-    let range = (from, Bound::Included((key, &[0xff; 16])));
-    for entry in ReadableTable::range(&by_user, range)? {
-        let id = SessionId::from_bytes(*entry?.0.value().1);
-        let stored = ReadableTable::get(&sessions, id.as_bytes())?;
-        if !piece.add(id, stored.as_ref().map(|bytes| bytes.value())) {
-            break;
-        }
-    }
-    Ok(piece.found)
 }
 
 #[cfg(test)]

@@ -239,4 +239,39 @@ mod tests {
         assert!(!others.contains(&user));
         assert_ne!(population.leaver(4).0, user);
     }
+
+    #[test]
+    fn numbers_make_the_sessions_that_they_make_in_go() {
+        let population = Population::new(1_000, at(2_000_000_000));
+        let numbers = [0, 1, 2, 3, 4, 5, 600, 999, 1_000, 1_234_567, LEAVERS + 37];
+        let made = numbers.map(|number| told(&population.entry(number)));
+        let (leaver, theirs) = population.leaver(3);
+        assert_eq!((&leaver, theirs[7].number), (&theirs[7].user, numbers[10]));
+
+        // benches/go is held to the same file.
+        let kept: serde_json::Value =
+            serde_json::from_str(include_str!("../../population.json")).unwrap();
+        let made = serde_json::Value::from_iter(made);
+        assert!(kept == made, "population.json would be {made:#}");
+    }
+
+    fn at(second: u64) -> SystemTime {
+        NOW + Duration::from_secs(second)
+    }
+
+    fn told(entry: &Entry) -> serde_json::Value {
+        let micros = |time: SystemTime| time.duration_since(NOW).unwrap().as_micros().to_string();
+        let id = u128::from_be_bytes(Entry::random_id(entry.number));
+        serde_json::json!({
+            "number": entry.number,
+            "random_id": format!("{id:032x}"),
+            "user": entry.user,
+            "created_micros": micros(entry.created_at),
+            "expires_micros": micros(entry.expires_at),
+            "ip": entry.ip,
+            "os": entry.os,
+            "browser": entry.browser,
+            "meta": [entry.meta.0, entry.meta.1],
+        })
+    }
 }

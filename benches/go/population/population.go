@@ -40,18 +40,19 @@ const (
 
 // Entry returns the session of a number.
 func (p Population) Entry(number uint64) Entry {
-	age := time.Hour
+	// A thousand came a second, and what is created from now on comes after them.
+	age := time.Hour + time.Duration(p.Sessions)*time.Millisecond
+	created := p.Begin.Add(-age).Add(time.Duration(number%leavers) * time.Millisecond)
 	if p.isExpired(number) {
-		age += month
+		created = created.Add(-month)
 	}
 	var octets [8]byte
 	binary.BigEndian.PutUint64(octets[:], mixed(number))
-	begin := p.Begin.Add(-age)
 	return Entry{
 		Number:    number,
 		User:      p.userOf(number),
-		CreatedAt: begin.Add(time.Duration(number%1_000_000) * 100 * time.Microsecond),
-		ExpiresAt: begin.Add(month + time.Duration(number%600)*time.Second),
+		CreatedAt: created,
+		ExpiresAt: created.Add(month),
 		IP:        net.IPv4(10, octets[0], octets[1], octets[2]),
 		OS:        "Linux",
 		Browser:   "Firefox 145",

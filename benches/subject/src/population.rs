@@ -58,17 +58,19 @@ impl Population {
     /// A session of this number.
     #[must_use]
     pub fn entry(&self, number: u64) -> Entry {
-        let age = match self.is_expired(number) {
-            true => MONTH + HOUR,
-            false => HOUR,
+        // A thousand came a second, and what is created from now on comes after them.
+        let age = HOUR + Duration::from_millis(self.sessions);
+        let created_at = self.begin - age + Duration::from_millis(number % LEAVERS);
+        let created_at = match self.is_expired(number) {
+            true => created_at - MONTH,
+            false => created_at,
         };
-        let created_at = self.begin - age + Duration::from_micros(number % 1_000_000 * 100);
         let octets = mixed(number).to_be_bytes();
         Entry {
             number,
             user: self.user_of(number),
             created_at,
-            expires_at: self.begin - age + MONTH + Duration::from_secs(number % 600),
+            expires_at: created_at + MONTH,
             ip: std::net::Ipv4Addr::new(10, octets[0], octets[1], octets[2]),
             os: "Linux",
             browser: "Firefox 145",

@@ -45,11 +45,13 @@ async fn ask(variant: &str, count: u32) -> Result<(), Error> {
         .build()?;
     let cookie = log_in(&sessions).await?;
     let route = Router::new().route("/", get(|| async { "Hello!" }));
-    let (mut app, stranger) = match variant {
+    let (app, stranger) = match variant {
         "bare" => (route, StatusCode::OK),
         "auth" => (route.route_layer(sessions.auth()), StatusCode::UNAUTHORIZED),
         _ => return Err("it is `bare` or `auth`, and how many requests".into()),
     };
+    // As `axum::serve` does once, so that no request has to.
+    let mut app = app.with_state(());
     expect(stranger, call(&mut app, FOREIGN).await?)?;
     let cookie = format!("{FOREIGN}; {cookie}");
     for _ in 0..count {

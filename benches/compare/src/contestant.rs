@@ -77,7 +77,9 @@ impl Process {
         let mut answer = String::new();
         self.replies.read_line(&mut answer)?;
         match serde_json::from_str(&answer) {
-            Ok(Reply::Failed(why)) => Err(format!("{} failed at {request:?}: {why}", self.name).into()),
+            Ok(Reply::Failed(why)) => {
+                Err(format!("{} failed at {request:?}: {why}", self.name).into())
+            }
             Ok(reply) => Ok(reply),
             Err(_) => Err(format!("{} ended at {request:?}", self.name).into()),
         }
@@ -94,13 +96,8 @@ impl Process {
 
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -108,13 +105,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         // Those that have servers of their own end them at the end of their input.
         drop(self.requests.take());
-        let patience = std::time::Instant::now();
-        while patience.elapsed() < std::time::Duration::from_secs(5) {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        self.end();
+        // It may have ended already.
+        let _ = self.child.wait();
     }
 }

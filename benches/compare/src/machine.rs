@@ -6,11 +6,15 @@ use std::process::Command;
 pub(crate) fn describe(directory: &std::path::Path) -> Vec<String> {
     let told = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpus = told("/proc/cpuinfo");
-    let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name"));
+    let cpu = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
     let cpu = cpu.map_or("a processor", |cpu| cpu.trim_matches([' ', '\t', ':']));
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
     let memory = told("/proc/meminfo");
-    let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let memory = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"));
     let memory = memory.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     let mut lines = vec![format!(
         "{cpu}, {cores} processors, {} GiB of memory, {} {}",
@@ -19,7 +23,11 @@ pub(crate) fn describe(directory: &std::path::Path) -> Vec<String> {
         told("/proc/sys/kernel/osrelease").trim(),
     )];
     lines.extend(sync_cost(directory));
-    for (program, argument) in [("rustc", "--version"), ("redis-server", "--version"), ("go", "version")] {
+    for (program, argument) in [
+        ("rustc", "--version"),
+        ("redis-server", "--version"),
+        ("go", "version"),
+    ] {
         if let Ok(output) = Command::new(program).arg(argument).output() {
             lines.push(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }

@@ -4,6 +4,7 @@
 //! what they answer; `compare report` makes tables and plots of that. `benches/run` builds all that
 //! takes part and does both.
 
+mod bars;
 mod contestant;
 mod load;
 mod machine;

@@ -114,17 +114,30 @@ impl Results {
     }
 
     pub(crate) fn is_impossible(&self, row: Row, subject: &str) -> bool {
-        self.cannot.iter().any(|(its, whose)| *its == row && whose == subject)
+        self.cannot
+            .iter()
+            .any(|(its, whose)| *its == row && whose == subject)
     }
 
     /// A figure over all rounds.
-    pub(crate) fn spread(&self, sessions: u64, row: Row, subject: &str, name: &str) -> Option<Spread> {
+    pub(crate) fn spread(
+        &self,
+        sessions: u64,
+        row: Row,
+        subject: &str,
+        name: &str,
+    ) -> Option<Spread> {
         let rounds = self.rounds.get(&(sessions, row, subject.to_owned()))?;
-        Spread::of(rounds.iter().filter_map(|figures| figures.get(name).copied()))
+        Spread::of(
+            rounds
+                .iter()
+                .filter_map(|figures| figures.get(name).copied()),
+        )
     }
 
     pub(crate) fn median(&self, sessions: u64, row: Row, subject: &str, name: &str) -> Option<f64> {
-        self.spread(sessions, row, subject, name).map(|spread| spread.median)
+        self.spread(sessions, row, subject, name)
+            .map(|spread| spread.median)
     }
 }
 
@@ -172,7 +185,13 @@ mod tests {
             row: Row::List,
             subject: "redb".to_owned(),
         };
-        let lines = [measured(3.0), cannot, measured(1.0), measured(2.0), Line::Left("x".into())];
+        let lines = [
+            measured(3.0),
+            cannot,
+            measured(1.0),
+            measured(2.0),
+            Line::Left("x".into()),
+        ];
         for line in lines {
             journal.write(&line).unwrap();
         }

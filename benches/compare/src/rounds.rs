@@ -57,7 +57,7 @@ const OWN: [&str; 7] = [
 const NO_STORE: &str = "bare-axum";
 const CONNECTIONS: usize = 64;
 const COOKIES: u64 = 1_000;
-const REOPENINGS: usize = 3;
+const REOPENINGS: u64 = 3;
 
 /// Measures everything.
 pub(crate) fn run(task: &Task) -> Result<(), Error> {
@@ -89,7 +89,9 @@ pub(crate) fn run(task: &Task) -> Result<(), Error> {
                 field.leave(&contestant.name, "it would take too long with so many")?;
                 continue;
             }
-            let files = directory.path().join(format!("{}-{sessions}", contestant.name));
+            let files = directory
+                .path()
+                .join(format!("{}-{sessions}", contestant.name));
             field.enter(contestant, files)?;
         }
         field.measure()?;
@@ -102,7 +104,11 @@ fn contestants(task: &Task) -> Result<Vec<Contestant>, Error> {
     let own = OWN.into_iter().map(Contestant::own);
     let others = task.others.iter().map(|text| Contestant::other(text));
     let mut all: Vec<Contestant> = own.chain(others).collect::<Result<_, _>>()?;
-    if let Some(stranger) = task.only.iter().find(|name| all.iter().all(|one| one.name != **name)) {
+    if let Some(stranger) = task
+        .only
+        .iter()
+        .find(|name| all.iter().all(|one| one.name != **name))
+    {
         return Err(format!("there is no subject {stranger:?}").into());
     }
     all.retain(|one| task.only.is_empty() || task.only.contains(&one.name));
@@ -248,7 +254,9 @@ impl Field<'_> {
         let count = std::mem::take(&mut standing.created);
         if count > 0 {
             let callers = 512;
-            standing.process.measure(Request::Delete { callers, count })?;
+            standing
+                .process
+                .measure(Request::Delete { callers, count })?;
         }
         Ok(())
     }
@@ -272,7 +280,11 @@ impl Field<'_> {
                     self.leave(name, &format!("{} requests failed", load.failures))?;
                     continue;
                 }
-                let figures = [("per_second", load.per_second), ("p50", load.p50_us), ("p99", load.p99_us)];
+                let figures = [
+                    ("per_second", load.per_second),
+                    ("p50", load.p50_us),
+                    ("p99", load.p99_us),
+                ];
                 let figures = figures.map(|(name, figure)| (name.to_owned(), figure));
                 self.note(Row::Http, name, Some(Figures::from(figures)))?;
             }
@@ -284,11 +296,12 @@ impl Field<'_> {
     /// Opens it after a clean close, and after it was killed while it was open.
     fn reopen(&mut self, standing: &mut Standing) -> Result<(), Error> {
         let name = standing.contestant.name.clone();
-        let is_durable = standing.process.measure(Request::Size)?;
-        if is_durable.and_then(|size| size.get("file").copied()).unwrap_or_default() == 0.0 {
+        let size = standing.process.measure(Request::Size)?.unwrap_or_default();
+        let size = |name: &str| size.get(name).copied().unwrap_or_default();
+        if size("file") == 0.0 {
             return Ok(());
         }
-        for _ in 0..REOPENINGS {
+        for nth in 1..=REOPENINGS {
             let process = standing.contestant.start(&standing.files)?;
             // Serving keeps a store in use: it is closed by the end of its process.
             drop(std::mem::replace(&mut standing.process, process));
@@ -297,14 +310,23 @@ impl Field<'_> {
             let figures = standing.process.measure(Request::Open)?;
             self.note(Row::Open, &name, figures)?;
 
+            // Numbers that none of its processes has used.
             let sessions = self.sessions;
-            standing.process.measure(Request::Assume { sessions })?;
+            let assume = |part: u64| Request::Assume {
+                sessions,
+                next: sessions * 2 + (nth * 2 + part) * 1_000,
+            };
+            standing.process.measure(assume(0))?;
+            if size("servers") > 0.0 {
+                // Its server would outlive it.
+                continue;
+            }
             standing.ask(Row::Create1, 20)?;
             let process = standing.contestant.start(&standing.files)?;
             std::mem::replace(&mut standing.process, process).kill();
             let figures = standing.process.measure(Request::Open)?;
             self.note(Row::OpenKilled, &name, figures)?;
-            standing.process.measure(Request::Assume { sessions })?;
+            standing.process.measure(assume(1))?;
         }
         Ok(())
     }

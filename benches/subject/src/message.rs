@@ -22,6 +22,8 @@ pub enum Request {
     Assume {
         /// How many.
         sessions: u64,
+        /// The number of the next that is created.
+        next: u64,
     },
     /// Create so many sessions by so many callers at once.
     Create {
@@ -110,5 +112,5 @@ pub enum Reply {
 ///   that a caller waited
 /// - `commits`, `written`: an operation, in bytes
 /// - `ms`: milliseconds of the whole
-/// - `resident`, `file`: bytes
+/// - `resident`, `file`: bytes; `servers`: processes beside its own
 pub type Figures = BTreeMap<String, f64>;

@@ -60,10 +60,9 @@ impl<S: Subject> Work<S> {
                 Ok(took(begun.elapsed()))
             }
             Request::Fill { sessions } => self.fill(sessions).await,
-            Request::Assume { sessions } => {
+            Request::Assume { sessions, next } => {
                 self.population = Population::new(sessions, now());
-                // Beyond all that the earlier process may have created.
-                (self.next, self.ended) = (sessions * 2, sessions * 2);
+                (self.next, self.ended) = (next, next);
                 Ok(Reply::Done(Figures::new()))
             }
             Request::Create { callers, count } => self.create(callers, count).await,
@@ -272,6 +271,7 @@ impl<S: Subject> Work<S> {
         let mut figures = Figures::new();
         put(&mut figures, "file", size_of_files(directory)? as f64);
         let servers = self.subject()?.servers();
+        put(&mut figures, "servers", servers.len() as f64);
         let processes = std::iter::once(std::process::id()).chain(servers);
         let resident: Option<u64> = processes.map(resident).sum();
         if let Some(resident) = resident {

@@ -129,7 +129,8 @@ mod tests {
         assert_eq!(found().await, durable);
         redis.fill(vec![record(1)]).await.unwrap();
         assert_eq!(found().await, durable);
-        redis.fill(vec![record(1)]).await.unwrap_err();
+        let taken = redis.fill(vec![record(1)]).await.unwrap_err().to_string();
+        assert!(taken.contains("Could not convert to bool"), "{taken}");
         assert_eq!(found().await, durable);
     }
 

@@ -122,18 +122,17 @@ impl Drop for Server {
 /// A file for the server's messages, which is locked for as long as there is a server that has it.
 async fn locked(path: PathBuf) -> Result<File, Error> {
     let file = File::options().create(true).append(true).open(path)?;
-    let mut left = END;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if !left.is_zero() => {
-                tokio::time::sleep(LOOK).await;
-                left = left.saturating_sub(LOOK);
+    let lock = async {
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK).await,
+                locked => return locked,
             }
-            Err(TryLockError::WouldBlock) => {
-                return Err("another redis-server is at work in this directory".into());
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
+    };
+    match tokio::time::timeout(END, lock).await {
+        Ok(locked) => locked?,
+        Err(_) => return Err("another redis-server is at work in this directory".into()),
     }
+    Ok(file)
 }

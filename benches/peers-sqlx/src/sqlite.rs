@@ -97,8 +97,7 @@ fn row(record: &Record) -> Result<(String, Vec<u8>, time::OffsetDateTime), Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::{Can, drive, record};
-    use tower_sessions::SessionStore;
+    use crate::trial::{Can, drive, fills_as_it_writes};
 
     // As many threads as a server would have, since a pool's connections are met by several.
     #[tokio::test(flavor = "multi_thread")]
@@ -122,13 +121,6 @@ mod tests {
             read.await.unwrap()
         };
 
-        // A clone has its entries in the same order.
-        let record = record(7);
-        backend.store().create(&mut record.clone()).await.unwrap();
-        let by_store = written().await;
-        backend.store().delete(&record.id).await.unwrap();
-        backend.fill(vec![record]).await.unwrap();
-
-        assert_eq!(written().await, by_store);
+        fills_as_it_writes(&backend, written).await.unwrap();
     }
 }

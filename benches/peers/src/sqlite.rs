@@ -86,8 +86,7 @@ fn row(record: &Record) -> Result<(String, Vec<u8>, i64), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::{Can, drive, record};
-    use tower_sessions::SessionStore;
+    use crate::trial::{Can, drive, fills_as_it_writes};
 
     #[tokio::test]
     async fn keeps_sessions_in_its_file() {
@@ -114,13 +113,6 @@ mod tests {
             read.await.unwrap()
         };
 
-        // A clone has its entries in the same order.
-        let record = record(7);
-        backend.store().create(&mut record.clone()).await.unwrap();
-        let by_store = written().await;
-        backend.store().delete(&record.id).await.unwrap();
-        backend.fill(vec![record]).await.unwrap();
-
-        assert_eq!(written().await, by_store);
+        fills_as_it_writes(&backend, written).await.unwrap();
     }
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use peers::{Backend, Tower};
 use subject::{Entry, Error, Population, Subject};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 
 /// In what they differ.
@@ -68,6 +69,22 @@ pub(crate) async fn drive<B: Backend>(can: Can) -> Result<(), Error> {
     assert_eq!(found(&subject, &live).await? == live.len(), can.keep);
     assert!(!subject.fetch(ended).await?);
     subject.close().await
+}
+
+/// Holds what a backend fills its store with to what the store itself writes, which is read by
+/// `written` while there is one session.
+pub(crate) async fn fills_as_it_writes<B: Backend, Written: PartialEq + std::fmt::Debug>(
+    backend: &B,
+    written: impl AsyncFn() -> Written,
+) -> Result<(), Error> {
+    // A clone has its entries in the same order.
+    let record = record(7);
+    backend.store().create(&mut record.clone()).await?;
+    let by_store = written().await;
+    backend.store().delete(&record.id).await?;
+    backend.fill(vec![record]).await?;
+    assert_eq!(written().await, by_store);
+    Ok(())
 }
 
 async fn found(subject: &impl Subject, entries: &[Entry]) -> Result<usize, Error> {

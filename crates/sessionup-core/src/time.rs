@@ -58,8 +58,12 @@ impl Timestamp {
     /// Returns the time that went by since `earlier`, zero if `earlier` is later.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
-        let millis = i128::from(self.0) - i128::from(earlier.0);
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        let is_later = self.0 > earlier.0;
+        Duration::from_millis(if is_later {
+            self.0.abs_diff(earlier.0)
+        } else {
+            0
+        })
     }
 
     /// Converts to the standard library's type; `None` where the platform cannot hold the time.

@@ -75,6 +75,9 @@ pub(crate) type Renewal = Option<(SetCookie, Watch)>;
 impl Manager {
     /// Finds the session that a request presents. If its token was renewed, there is a cookie to
     /// send.
+    ///
+    /// What few requests need is in boxes of its own in here, so that the others do not carry room
+    /// for it.
     pub(crate) async fn load(&self, arrival: Arrival<'_>) -> Result<(Loaded, Renewal), StoreError> {
         let now = self.now();
         let client = arrival.client;
@@ -106,7 +109,7 @@ impl Manager {
                 Some(Proof::Reused)
                     if prove(&record, &hash, arrival.at, grace) == Some(Proof::Reused) =>
                 {
-                    Ok((self.reused(record, client).await?, None))
+                    Ok((Box::pin(self.reused(record, client)).await?, None))
                 }
                 Some(Proof::Late | Proof::Reused) => Ok((self.late(record, client), None)),
             };
@@ -182,7 +185,7 @@ impl Manager {
             }
         };
         if let Some(mismatch) = mismatch
-            && let Some(refused) = self.mismatched(&proven, mismatch, client).await?
+            && let Some(refused) = Box::pin(self.mismatched(&proven, mismatch, client)).await?
         {
             return Ok((refused, None));
         }
@@ -228,10 +231,13 @@ impl Manager {
             Some(TokenChange::Confirm(replaced)) => {
                 let held = proven.record.secret_hash;
                 let confirm = SecretChange::new(held, held).replacing(replaced);
-                Ok((self.confirm(proven, confirm, now).await?, None))
+                Ok((Box::pin(self.confirm(proven, confirm, now)).await?, None))
             }
-            Some(TokenChange::Renew) => self.renew_by_time(proven, now).await,
-            None => Ok((self.touch(proven, now).await, None)),
+            Some(TokenChange::Renew) => Box::pin(self.renew_by_time(proven, now)).await,
+            None if self.touch_is_due(&proven, now) => {
+                Ok((Box::pin(self.touch(proven, now)).await, None))
+            }
+            None => Ok((Loaded::Live(proven), None)),
         }
     }
 
@@ -305,17 +311,19 @@ impl Manager {
         self.update(proven.record.session.id, change, now).await
     }
 
-    async fn touch(&self, proven: Proven, now: Timestamp) -> Loaded {
+    fn touch_is_due(&self, proven: &Proven, now: Timestamp) -> bool {
         let session = &proven.record.session;
         // The session's own timeout may be shorter than the one that the interval suits.
         let interval = self.config().touch_interval;
         let interval = session
             .idle_timeout
             .map_or(interval, |idle| interval.min(idle / 4));
-        if !lifetime::touch_is_due(session.last_seen_at, now, interval) {
-            return Loaded::Live(proven);
-        }
-        match self.update(session.id, Change::touch(now), now).await {
+        lifetime::touch_is_due(session.last_seen_at, now, interval)
+    }
+
+    async fn touch(&self, proven: Proven, now: Timestamp) -> Loaded {
+        let id = proven.record.session.id;
+        match self.update(id, Change::touch(now), now).await {
             Ok(Some(record)) if self.accepts(&record, &proven.hash, now) => {
                 Loaded::Live(Proven { record, ..proven })
             }

@@ -59,7 +59,13 @@ pub fn find<'a>(fields: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Found
             return Found::TooLarge;
         };
         bytes_left = left;
-        for pair in field.split(|byte| *byte == b';') {
+        let mut rest = Some(field);
+        while let Some(pairs) = rest {
+            let (pair, after) = match split_once(pairs, b';') {
+                Some((pair, after)) => (pair, Some(after)),
+                None => (pairs, None),
+            };
+            rest = after;
             let Some(left) = pairs_left.checked_sub(1) else {
                 return Found::TooLarge;
             };
@@ -78,9 +84,13 @@ pub fn find<'a>(fields: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Found
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let equals = pair.iter().position(|byte| *byte == b'=')?;
-    let (this, value) = pair.split_at_checked(equals)?;
-    is_name(this, name).then(|| trim(value.get(1..).unwrap_or_default()))
+    let (this, value) = split_once(pair, b'=')?;
+    is_name(this, name).then(|| trim(value))
+}
+
+fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at_checked(memchr::memchr(separator, bytes)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 fn is_name(bytes: &[u8], name: &[u8]) -> bool {

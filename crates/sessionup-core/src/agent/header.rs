@@ -12,6 +12,8 @@ pub(super) struct Header<'t> {
     /// The text from each of its words on. A needle only counts where a word begins, so that
     /// `curl/` is not found in `libcurl/`.
     words: Vec<&'t str>,
+    /// The characters that words begin with, a bit each. Most needles begin with none of them.
+    initials: u128,
 }
 
 impl<'t> Header<'t> {
@@ -21,12 +23,17 @@ impl<'t> Header<'t> {
             let was_in_word = std::mem::replace(&mut in_word, c.is_ascii_alphanumeric());
             in_word && !was_in_word
         };
-        let words = text
+        let words: Vec<&str> = text
             .char_indices()
             .filter(starts_word)
             .filter_map(|(at, _)| text.get(at..))
             .collect();
-        Self { text, words }
+        let initials = words.iter().fold(0, |bits, word| bits | initial(word));
+        Self {
+            text,
+            words,
+            initials,
+        }
     }
 
     pub(super) fn agent(&self) -> Agent {
@@ -115,8 +122,17 @@ impl<'t> Header<'t> {
 
     /// What follows the first word that begins with `needle`.
     fn after(&self, needle: &str) -> Option<&'t str> {
+        if self.initials & initial(needle) == 0 {
+            return None;
+        }
         self.words.iter().find_map(|word| word.strip_prefix(needle))
     }
+}
+
+/// The bit of the ASCII character that a text begins with.
+fn initial(text: &str) -> u128 {
+    let first = text.bytes().next();
+    first.map_or(0, |first| 1_u128.checked_shl(first.into()).unwrap_or(0))
 }
 
 /// Whether a product's name is over where this text begins: a version, comment or nothing follows.

@@ -10,14 +10,15 @@ use subject::{Entry, Error, Subject};
 use super::{id, record};
 use crate::serving;
 
-/// The embedded store as it is by default, without its cleanup, which is asked for.
-pub(crate) struct Redb(RedbStore);
+/// The embedded store as it is by default, without its cleanup, which is asked for; and when it was
+/// opened, which is given it for the time of fetches: to ask a clock is no part of them.
+pub(crate) struct Redb(RedbStore, Timestamp);
 
 /// The embedded store without records in memory.
-pub(crate) struct Cold(RedbStore);
+pub(crate) struct Cold(RedbStore, Timestamp);
 
 /// The store in memory.
-pub(crate) struct Memory(MemoryStore);
+pub(crate) struct Memory(MemoryStore, Timestamp);
 
 /// How many a cleanup deletes at a time, unless it is told otherwise.
 const BATCH: usize = 1_000;
@@ -60,8 +61,8 @@ async fn create(store: &impl Store, entry: Entry) -> Result<(), Error> {
     Ok(())
 }
 
-async fn fetch(store: &impl Store, number: u64) -> Result<bool, Error> {
-    Ok(store.fetch(id(number), now()).await?.is_some())
+async fn fetch(store: &impl Store, number: u64, now: Timestamp) -> Result<bool, Error> {
+    Ok(store.fetch(id(number), now).await?.is_some())
 }
 
 async fn list(store: &impl Store, user: &str) -> Result<Option<usize>, Error> {
@@ -97,7 +98,7 @@ macro_rules! as_any_store {
         }
 
         async fn fetch(&self, number: u64) -> Result<bool, Error> {
-            fetch(&self.0, number).await
+            fetch(&self.0, number, self.1).await
         }
 
         async fn list(&self, user: &str) -> Result<Option<usize>, Error> {
@@ -126,7 +127,7 @@ macro_rules! as_any_store {
 
 impl Subject for Redb {
     async fn open(directory: &Path) -> Result<Self, Error> {
-        Ok(Self(open(directory, None)?))
+        Ok(Self(open(directory, None)?, now()))
     }
 
     async fn close(self) -> Result<(), Error> {
@@ -143,7 +144,7 @@ impl Subject for Redb {
 
 impl Subject for Cold {
     async fn open(directory: &Path) -> Result<Self, Error> {
-        Ok(Self(open(directory, Some(0))?))
+        Ok(Self(open(directory, Some(0))?, now()))
     }
 
     async fn close(self) -> Result<(), Error> {
@@ -160,7 +161,7 @@ impl Subject for Cold {
 
 impl Subject for Memory {
     async fn open(_: &Path) -> Result<Self, Error> {
-        Ok(Self(MemoryStore::new()))
+        Ok(Self(MemoryStore::new(), now()))
     }
 
     async fn close(self) -> Result<(), Error> {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 mod bolt;
 #[path = "../../crates/sessionup-bolt/tests/support/forge.rs"]
 mod forge;
+#[path = "../../crates/sessionup-bolt/tests/support/found.rs"]
+mod found;
 #[path = "../../crates/sessionup-redb/tests/record_bytes/property.rs"]
 #[allow(dead_code)]
 mod property;
@@ -20,7 +22,7 @@ fn main() -> io::Result<()> {
     for (target, _) in corpus::properties::ALL {
         write(&to.join(target), corpus::seeds(target))?;
     }
-    write(&to.join("bolt"), bolt::seeds())?;
+    write(&to.join("bolt"), bolt::seeds().into_iter().chain(found::inputs()))?;
     let bench = property::Bench::new();
     let records = records::records().into_iter();
     write(

@@ -12,6 +12,8 @@
 
 #[path = "../support/forge.rs"]
 mod forge;
+#[path = "../support/found.rs"]
+mod found;
 mod property;
 #[path = "../support/mod.rs"]
 mod support;
@@ -20,6 +22,13 @@ use corpus::Mutator;
 use property::{Mode, hold};
 
 const SEED: u64 = 0xB017_F11E;
+
+#[test]
+fn what_fuzzing_found_is_an_error_or_sessions_that_are_kept() {
+    let found = found::inputs();
+    assert!(found.len() > 1_000, "{}", found.len());
+    found.iter().for_each(|input| hold(input));
+}
 
 #[test]
 fn any_bytes_are_an_error_or_sessions_that_are_kept() {

@@ -228,17 +228,15 @@ impl BuildHasher for Hashes {
 }
 
 impl Hasher for IdHasher {
+    /// The second half of an id is random in all of them, but for its last bits within a shard.
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            let mixed = u128::from(self.0 ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
-            #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
-            let folded = (mixed as u64) ^ ((mixed >> 64) as u64);
-            self.0 = folded.rotate_left(29);
-        }
+        let word = bytes
+            .last_chunk()
+            .map_or(0, |last| u64::from_le_bytes(*last));
+        let mixed = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15;
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
+        let folded = (mixed as u64) ^ ((mixed >> 64) as u64);
+        self.0 = folded;
     }
 
     fn write_usize(&mut self, _: usize) {
@@ -246,7 +244,7 @@ impl Hasher for IdHasher {
     }
 
     fn finish(&self) -> u64 {
-        self.0.wrapping_mul(0xd6e8_feb8_6659_fd93)
+        self.0
     }
 }
 

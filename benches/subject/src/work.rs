@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::acts::{self, Act};
@@ -159,21 +160,24 @@ impl<S: Subject> Work<S> {
     ) -> Result<Reply, Error> {
         let subject = self.subject()?;
         let count = numbers.end - numbers.start;
-        let share = count.div_ceil(callers);
+        // Whoever comes next takes the next number, so that ids are about in order of time.
+        let next = Arc::new(AtomicU64::new(numbers.start));
         let before = (subject.commits(), written(&*subject));
         let begun = Instant::now();
         let mut tasks = Vec::new();
-        for first in numbers.clone().step_by(usize::try_from(share)?) {
-            let share = first..numbers.end.min(first + share);
-            let (subject, act) = (Arc::clone(&subject), act.clone());
+        for _ in 0..callers.min(count) {
+            let (subject, act, next) = (Arc::clone(&subject), act.clone(), Arc::clone(&next));
             tasks.push(tokio::spawn(async move {
                 let mut waits = Vec::new();
-                for number in share {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        return Ok::<_, Error>(waits);
+                    }
                     let begun = Instant::now();
                     act.act(&subject, number).await?;
                     waits.push(begun.elapsed());
                 }
-                Ok::<_, Error>(waits)
             }));
         }
         let mut waits = Vec::new();

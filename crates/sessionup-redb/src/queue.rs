@@ -19,6 +19,8 @@ pub(crate) struct Queue<T> {
 #[derive(Debug)]
 struct State<T> {
     waiting: VecDeque<T>,
+    /// How many must be waiting before the thread that takes them is to be woken.
+    wanted: usize,
     closed: bool,
     woken: bool,
 }
@@ -46,6 +48,7 @@ impl<T> Queue<T> {
         Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
+                wanted: 1,
                 closed: false,
                 woken: false,
             }),
@@ -68,9 +71,32 @@ impl<T> Queue<T> {
             return Err(StoreError::Overloaded);
         }
         state.waiting.push_back(item);
+        let is_enough = state.waiting.len() >= state.wanted;
         drop(state);
-        self.changed.notify_one();
+        if is_enough {
+            self.changed.notify_one();
+        }
         Ok(())
+    }
+
+    /// Waits until as many more have come as were just answered, or the given time. For a queue with
+    /// one taker.
+    ///
+    /// Those who were answered may come again at once: what is taken without them is half of what
+    /// could be.
+    pub(crate) fn gather(&self, answered: usize, until: Instant) {
+        let mut state = self.state();
+        state.wanted = answered + state.waiting.len();
+        // Whoever is alone waits for nobody.
+        while state.wanted > 1
+            && state.waiting.len() < state.wanted
+            && !state.closed
+            && !state.woken
+            && until > Instant::now()
+        {
+            state = wait_until(&self.changed, &self.state, state, until);
+        }
+        state.wanted = 1;
     }
 
     /// Takes what is waiting. Waits for something if there is nothing, until the given time.
@@ -171,6 +197,35 @@ mod tests {
         assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
         assert_eq!(items(queue.take(9, None)), [0]);
         assert!(matches!(queue.take(9, None), Taken::Ended));
+    }
+
+    #[test]
+    fn gathering_ends_by_number_wake_close_and_time() {
+        let later = || Instant::now() + std::time::Duration::from_secs(60);
+        let queue = queue(1 << 20, 0);
+        queue.gather(1, later());
+        queue.push(1, Room::Common).unwrap();
+        queue.gather(5, Instant::now());
+        assert_eq!(items(queue.take(9, None)), [1]);
+
+        thread::scope(|scope| {
+            queue.push(1, Room::Common).unwrap();
+            let gatherer = scope.spawn(|| queue.gather(2, later()));
+            while !gatherer.is_finished() {
+                queue.push(2, Room::Common).unwrap();
+                thread::yield_now();
+            }
+            assert!(items(queue.take(usize::MAX, None)).len() >= 3);
+
+            let gatherer = scope.spawn(|| queue.gather(2, later()));
+            queue.wake();
+            gatherer.join().unwrap();
+            assert_eq!(items(queue.take(9, None)), [0; 0]);
+
+            let gatherer = scope.spawn(|| queue.gather(2, later()));
+            queue.close();
+            gatherer.join().unwrap();
+        });
     }
 
     #[test]

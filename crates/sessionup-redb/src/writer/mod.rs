@@ -24,6 +24,8 @@ use crate::writer::recovery::Recovery;
 
 /// Most operations of one transaction.
 const BATCH: usize = 1_024;
+/// Which part of the time of a transaction is waited for those whom it answered.
+const PATIENCE: u32 = 8;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -46,7 +48,12 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         while let Taken::Items(tasks) = shared.writes.take(BATCH, self.wakes_at()) {
+            let (answered, begun) = (tasks.len(), Instant::now());
             self.guarded(|writer| writer.work(tasks));
+            let now = Instant::now();
+            shared
+                .writes
+                .gather(answered, now + (now - begun) / PATIENCE);
         }
         for reader in std::mem::take(&mut self.readers) {
             // Its panic was reported where it happened.

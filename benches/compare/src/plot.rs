@@ -186,7 +186,7 @@ fn shares(results: &Results, path: &Path) -> Result<(), Error> {
     for (nth, (label, color, share)) in bars.into_iter().enumerate() {
         let y = 56 + i32::try_from(nth)? * 32;
         #[expect(clippy::cast_possible_truncation, reason = "a place on the page")]
-        let width = (share * 3.6) as i32;
+        let width = (share.clamp(0.0, 130.0) * 3.6) as i32;
         area.draw(&Text::new(label, (20, y + 3), ("sans-serif", 15)))?;
         area.draw(&Rectangle::new(
             [(270, y), (270 + width, y + 20)],

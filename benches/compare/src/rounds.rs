@@ -280,7 +280,7 @@ impl Field<'_> {
         for round in 0..self.task.rounds {
             for (name, port, cookies) in &serving {
                 self.tell(&format!("round {}: HTTP, {name}", round + 1));
-                let time = Duration::from_millis(self.task.millis * 3);
+                let time = Duration::from_millis((self.task.millis * 3).max(100));
                 let load = load::run(*port, cookies, CONNECTIONS, time)?;
                 if load.failures > 0 {
                     self.leave(name, &format!("{} requests failed", load.failures))?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle as _};
@@ -30,6 +31,7 @@ pub fn kept(database: &Database, bucket: &str) -> Result<Option<Model>, Violatio
 /// All that is in the tables of a bucket.
 struct Tables {
     format: Option<u64>,
+    unlisted_from: Option<u64>,
     records: Vec<([u8; 16], Vec<u8>)>,
     by_user: BTreeMap<[u8; 16], Vec<Vec<u8>>>,
     by_expiry: BTreeMap<[u8; 16], Vec<i64>>,
@@ -49,6 +51,7 @@ fn read(database: &Database, bucket: &str) -> Result<Option<Tables>, redb::Error
     let by_expiry = transaction.open_table(TableDefinition::<(i64, Id), ()>::new(by_expiry))?;
     let mut tables = Tables {
         format: about.get("format")?.map(|format| format.value()),
+        unlisted_from: about.get("unlisted_from")?.map(|from| from.value()),
         records: Vec::new(),
         by_user: BTreeMap::new(),
         by_expiry: BTreeMap::new(),
@@ -72,8 +75,11 @@ fn read(database: &Database, bucket: &str) -> Result<Option<Tables>, redb::Error
 
 impl Tables {
     fn checked(mut self) -> Result<Model, Violation> {
-        ensure(self.format == Some(1), || {
-            format!("format {:?}", self.format)
+        let unlisted = unlisted(self.format, self.unlisted_from).ok_or_else(|| {
+            Violation(format!(
+                "format {:?}, unlisted from {:?}",
+                self.format, self.unlisted_from
+            ))
         })?;
         let mut records = Vec::new();
         for (id, bytes) in &self.records {
@@ -82,7 +88,8 @@ impl Tables {
                 .ok_or_else(|| Violation(format!("record {session} is damaged")))?;
             let listed = self.by_user.remove(id).unwrap_or_default();
             let user = record.session.user_key.as_str().as_bytes();
-            ensure(listed == [user], || {
+            let need_not = listed.is_empty() && unlisted.contains(&u128::from_be_bytes(*id));
+            ensure(listed == [user] || need_not, || {
                 format!("{session} of {user:?} is listed under {listed:?}")
             })?;
             let entries = self.by_expiry.remove(id).unwrap_or_default();
@@ -100,6 +107,20 @@ impl Tables {
             format!("entries without a record: {users:?}, {steps:?}")
         })?;
         Ok(Model::of(records))
+    }
+}
+
+/// The ids of records that need not be listed; `None` if it is not said which.
+fn unlisted(format: Option<u64>, from: Option<u64>) -> Option<Range<u128>> {
+    match (format?, from) {
+        (1, None) => Some(0..0),
+        (2, Some(value)) => {
+            let hashed = [b"unlisted_from".as_slice(), &value.to_be_bytes()[..6]].concat();
+            let from = u128::from(value >> 16);
+            let is_whole = XxHash3_64::oneshot(&hashed) & 0xffff == value & 0xffff;
+            is_whole.then_some(from << 80..(from + (1 << 35)) << 80)
+        }
+        _ => None,
     }
 }
 

@@ -10,13 +10,14 @@ use sessionup_core::{Clock, SystemClock};
 
 use crate::cache::Cache;
 use crate::error::OpenError;
-use crate::file::DatabaseFile;
+use crate::file::{DatabaseFile, unless_it_panics};
 use crate::marks::Entries;
 use crate::reserve::{FileReserve, Keeper, Reserve};
 use crate::schema::Schema;
 use crate::shared::{Claim, Memory, Opener, Shared, Source};
 use crate::store::RedbStore;
 use crate::touches::Touches;
+use crate::unlisted::{Pace, Unlisted};
 
 /// How a [`RedbStore`] is opened. Made by [`RedbStore::builder`].
 ///
@@ -43,6 +44,7 @@ pub struct RedbStoreBuilder {
     control_beside: Option<PathBuf>,
     cache_bytes: usize,
     record_cache_bytes: usize,
+    entering: Pace,
     reserve_bytes: u64,
     reserve: Option<Arc<dyn Reserve>>,
 }
@@ -99,6 +101,7 @@ impl RedbStoreBuilder {
             control_beside: None,
             cache_bytes: 256 * 1024 * 1024,
             record_cache_bytes: 64 * 1024 * 1024,
+            entering: Pace::Usual,
             reserve_bytes: 1024 * 1024,
             reserve: None,
         }
@@ -211,6 +214,17 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn record_cache_bytes(mut self, bytes: usize) -> Self {
         self.record_cache_bytes = bytes;
+        self
+    }
+
+    /// Enters sessions in the index of users as soon as more than so many wait for it.
+    ///
+    /// For tests, which want to see with few sessions what comes of many. Defaults to some thousands,
+    /// by how many sessions there are.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn most_unlisted(mut self, sessions: usize) -> Self {
+        self.entering = Pace::Few(sessions);
         self
     }
 
@@ -365,12 +379,17 @@ impl RedbStoreBuilder {
         let Self {
             settings,
             record_cache_bytes,
+            entering,
             ..
         } = self;
         let kept = Entries::read(source.database(), &schema).map_err(OpenError::of_database)?;
+        let unlisted = Unlisted::new(entering);
+        let restored = unless_it_panics(|| unlisted.restore(source.database(), &schema))?;
+        restored.map_err(OpenError::of_database)?;
         let memory = Memory {
             touches: Touches::new(settings.touch_delay, Touches::CAPACITY),
             cache: Cache::new(record_cache_bytes),
+            unlisted,
         };
         let shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
         RedbStore::start(Arc::new(shared), &settings, control)

@@ -48,8 +48,10 @@ mod shared;
 mod store;
 mod sync;
 mod touches;
+mod unlisted;
 mod verify;
 mod walk;
+mod window;
 mod writer;
 
 pub use builder::{Commits, RedbStoreBuilder};

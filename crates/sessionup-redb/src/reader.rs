@@ -17,6 +17,7 @@ use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::touches::{self, Before, Put};
 use crate::verify::{Report, Snapshot};
+use crate::walk::Whose;
 use crate::writer::tables::report_damage;
 
 /// A read with its way back to the caller.
@@ -63,7 +64,7 @@ pub(crate) fn list(
     let touches = shared.touches.hold();
     let read = shared
         .place
-        .read(|database| records_of(database, &shared.schema, user));
+        .read(|database| records_of(database, shared, user));
     let mut records = answer(shared, read)?;
     for record in &mut records {
         touches.lay_over(record);
@@ -179,23 +180,28 @@ fn load(database: &Database, schema: &Schema, id: SessionId) -> Result<Option<Lo
     }))
 }
 
-fn records_of(database: &Database, schema: &Schema, user: &UserKey) -> Result<Vec<Record>, Halt> {
-    let transaction = database.begin_read()?;
-    let sessions = transaction.open_table(schema.sessions())?;
-    let by_user = transaction.open_table(schema.by_user())?;
-    let key = user.as_str().as_bytes();
+fn records_of(database: &Database, shared: &Shared, user: &UserKey) -> Result<Vec<Record>, Halt> {
+    let (transaction, unlisted) = shared.unlisted.read(database, user)?;
+    let sessions = transaction.open_table(shared.schema.sessions())?;
+    let by_user = transaction.open_table(shared.schema.by_user())?;
+    let whose = Whose {
+        user,
+        unlisted: &unlisted,
+    };
     let mut records = Vec::new();
-    for entry in ReadableTable::range(&by_user, (key, &[0; 16])..=(key, &[0xff; 16]))? {
-        let id = SessionId::from_bytes(*entry?.0.value().1);
+    for (id, is_listed) in whose.ids(&by_user, None, usize::MAX)? {
         let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
-            tracing::error!(target: "sessionup_redb", %id, "session is listed and has no record");
+            if is_listed {
+                tracing::error!(target: "sessionup_redb", %id, "session is listed and has no record");
+            }
             continue;
         };
         let record = decode(id, bytes.value())?;
-        if record.session.user_key != *user {
+        if record.session.user_key == *user {
+            records.push(record);
+        } else if is_listed {
             return Err(StoreError::corrupt(id, "record is of another user than its entry").into());
         }
-        records.push(record);
     }
     Ok(records)
 }

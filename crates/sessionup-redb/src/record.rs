@@ -115,21 +115,52 @@ impl Stored {
     ///
     /// Never panics, and takes no more memory than the bytes themselves call for.
     pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<Self, RecordError> {
-        let (&version, rest) = bytes.split_first().ok_or(RecordError::Truncated)?;
-        if version != VERSION {
-            return Err(RecordError::Version(version));
-        }
-        let (head_bytes, rest) = split_array::<2>(rest)?;
-        let (check, body) = split_array::<8>(rest)?;
-        let is_whole = check_value(id, version, head_bytes, body) == u64::from_le_bytes(check);
-        if !is_whole && !sessionup_core::is_seeded!(CheckIgnored) {
-            return Err(RecordError::Check);
-        }
-        let head_length = usize::from(u16::from_le_bytes(head_bytes));
-        let (head, tail) = split(body, head_length)?;
+        let (head, tail) = parts(id, bytes)?;
         let (head, fields) = (Head::decode(head)?, Fields::decode(tail)?);
         head.with(id, fields)
     }
+}
+
+/// Reads of the record that lies under an id whose it is, and nothing else of it.
+pub(crate) fn user_key(id: SessionId, bytes: &[u8]) -> Result<UserKey, RecordError> {
+    let (_, mut tail) = parts(id, bytes)?;
+    while let Some(((tag, content), rest)) = next_field(tail)? {
+        if tag == tag::USER_KEY {
+            let key = text(content).and_then(|key| UserKey::new(key).ok());
+            return key.ok_or(RecordError::Field { tag });
+        }
+        tail = rest;
+    }
+    Err(RecordError::NoUserKey)
+}
+
+/// Returns head and tail of what lies under an id, if it is whole.
+fn parts(id: SessionId, bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
+    let (&version, rest) = bytes.split_first().ok_or(RecordError::Truncated)?;
+    if version != VERSION {
+        return Err(RecordError::Version(version));
+    }
+    let (head_bytes, rest) = split_array::<2>(rest)?;
+    let (check, body) = split_array::<8>(rest)?;
+    let is_whole = check_value(id, version, head_bytes, body) == u64::from_le_bytes(check);
+    if !is_whole && !sessionup_core::is_seeded!(CheckIgnored) {
+        return Err(RecordError::Check);
+    }
+    let head_length = usize::from(u16::from_le_bytes(head_bytes));
+    split(body, head_length)
+}
+
+/// A tag and its content.
+type Field<'a> = (u8, &'a [u8]);
+
+/// Takes a field off a tail; returns also what follows.
+fn next_field(tail: &[u8]) -> Result<Option<(Field<'_>, &[u8])>, RecordError> {
+    let Some((&tag, rest)) = tail.split_first() else {
+        return Ok(None);
+    };
+    let (length, rest) = split_length(rest)?;
+    let (content, rest) = split(rest, length)?;
+    Ok(Some(((tag, content), rest)))
 }
 
 /// Writes a record that is filed for the first time.
@@ -302,9 +333,7 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn decode(mut tail: &'a [u8]) -> Result<Self, RecordError> {
         let mut fields = Self::default();
-        while let Some((&tag, rest)) = tail.split_first() {
-            let (length, rest) = split_length(rest)?;
-            let (content, rest) = split(rest, length)?;
+        while let Some(((tag, content), rest)) = next_field(tail)? {
             fields.add(tag, content)?;
             tail = rest;
         }

@@ -9,12 +9,14 @@
 //! | *b*`/by_expiry` | step, session id | nothing |
 //! | *b*`/about` | name | number, 64 bits unsigned |
 //!
-//! - Each record has exactly one entry in `by_user` and one in `by_expiry`.
+//! - Each record has exactly one entry in `by_expiry`, and one in `by_user` unless `about` says that
+//!   it may have none yet ([`crate::window`]). Each entry has a record.
 //! - A **step** is a moment in milliseconds since 1970, divided by 2¹⁶ and rounded down: 65.5
 //!   seconds. A record is filed under the step of its deadline, or under an earlier one: being used
 //!   moves a deadline and not the entry. The record says which step it is filed under.
-//! - `about` has the entry `format`, which is 1. Whoever finds a larger number must not write. It may
-//!   have what is kept of the time ([`crate::marks`]), and whoever finds other entries leaves them.
+//! - `about` has the entry `format`: 1 if each record has an entry in `by_user`, and 2 if some may
+//!   have none. Whoever finds a larger number must not write. It may have what is kept of the time
+//!   ([`crate::marks`]), and whoever finds other entries leaves them.
 //! - The part of a table's name after its last slash is one of these four, so two buckets never
 //!   share a table, whatever their names.
 
@@ -30,9 +32,11 @@ use sessionup_core::Timestamp;
 use crate::builder::Commits;
 use crate::error::{OpenError, Panicked};
 
-/// The layout of tables and records that is written, and the latest that is read.
-const FORMAT: u64 = 1;
-const FORMAT_NAME: &str = "format";
+/// The latest layout of tables and records that is read.
+const LATEST_FORMAT: u64 = 2;
+/// Of new buckets.
+const FIRST_FORMAT: u64 = 1;
+pub(crate) const FORMAT_NAME: &str = "format";
 
 pub(crate) type IdKey = &'static [u8; 16];
 pub(crate) type SessionsTable<'a> = TableDefinition<'a, IdKey, &'static [u8]>;
@@ -148,7 +152,7 @@ impl Schema {
         transaction.open_table(self.by_expiry())?;
         transaction
             .open_table(self.about())?
-            .insert(FORMAT_NAME, FORMAT)?;
+            .insert(FORMAT_NAME, FIRST_FORMAT)?;
         Ok(())
     }
 
@@ -157,10 +161,10 @@ impl Schema {
         let Some(format) = self.format(&transaction)? else {
             return Ok(false);
         };
-        if format > FORMAT {
+        if format > LATEST_FORMAT {
             return Err(OpenError::NewerFormat {
                 found: format,
-                supported: FORMAT,
+                supported: LATEST_FORMAT,
             });
         }
         Ok(true)
@@ -177,7 +181,7 @@ impl Schema {
         };
         let format = format.map(|format| format.value());
         // What a newer format has for tables is its own business.
-        if format.is_some_and(|format| format > FORMAT) {
+        if format.is_some_and(|format| format > LATEST_FORMAT) {
             return Ok(format);
         }
         let tables = [

@@ -39,7 +39,14 @@ pub(crate) fn catch_up(database: &Database, shared: &Shared) {
     let write = || -> Result<(), redb::Error> {
         let transaction = shared.schema.begin_write(database)?;
         let mut effects = Effects::default();
-        let mut tables = Tables::open(&transaction, &shared.schema, &shared.touches, &mut effects)?;
+        let mut draft = shared.unlisted.draft();
+        let mut tables = Tables::open(
+            &transaction,
+            &shared.schema,
+            &shared.touches,
+            &mut draft,
+            &mut effects,
+        )?;
         for later in later {
             match later {
                 Later::Insert(record) => tables.insert(&record)?,
@@ -47,7 +54,11 @@ pub(crate) fn catch_up(database: &Database, shared: &Shared) {
             }
         }
         drop(tables);
-        Ok(transaction.commit()?)
+        draft.write(&transaction, &shared.schema)?;
+        draft.show();
+        transaction.commit()?;
+        draft.keep();
+        Ok(())
     };
     let _ = write();
 }

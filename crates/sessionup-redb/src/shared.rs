@@ -22,6 +22,7 @@ use crate::reserve::Keeper;
 use crate::schema::Schema;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::touches::Touches;
+use crate::unlisted::Unlisted;
 use crate::writer::operation::Task;
 use crate::writer::prune::Progress;
 
@@ -29,6 +30,7 @@ use crate::writer::prune::Progress;
 pub(crate) struct Memory {
     pub(crate) touches: Touches,
     pub(crate) cache: Cache,
+    pub(crate) unlisted: Unlisted,
 }
 
 /// Opens the database anew after it failed.
@@ -41,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) touches: Touches,
     pub(crate) doubts: Doubts,
     pub(crate) cache: Cache,
+    pub(crate) unlisted: Arc<Unlisted>,
     pub(crate) writes: Queue<Box<dyn Task>>,
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
@@ -65,7 +68,11 @@ impl Shared {
         queue: NonZeroUsize,
         kept: Entries,
     ) -> Self {
-        let Memory { touches, cache } = memory;
+        let Memory {
+            touches,
+            cache,
+            unlisted,
+        } = memory;
         let (place, opener, claim) = match source {
             Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
             Source::Borrowed(claim) => (Arc::clone(&claim.database), None, Some(claim)),
@@ -79,6 +86,7 @@ impl Shared {
             touches,
             doubts: Doubts::default(),
             cache,
+            unlisted: Arc::new(unlisted),
             writes: Queue::new(queue, (queue.get() / 4).max(RESERVED)),
             reads: Queue::new(queue, 0),
             pruning: Arc::default(),

@@ -9,8 +9,9 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetada
 use sessionup_core::{Record, SessionId, StoreError, UserKey};
 
 use crate::error::OpenError;
-use crate::record::Stored;
-use crate::schema::Schema;
+use crate::record::{Stored, user_key};
+use crate::schema::{IdKey, Schema};
+use crate::window::Scope;
 
 /// An id, and the record under it unless it cannot be read.
 pub type Found = (SessionId, Result<Record, StoreError>);
@@ -46,8 +47,68 @@ pub(crate) fn of_user(
 ) -> Result<Vec<Found>, OpenError> {
     let limit = Limit::records(usize::MAX);
     read(database, |transaction| {
-        piece(transaction, schema, Some(user), None, limit)
+        let unlisted = unlisted(transaction, schema, user)?;
+        let whose = Whose {
+            user,
+            unlisted: &unlisted,
+        };
+        piece(transaction, schema, Some(whose), None, limit)
     })
+}
+
+/// Finds the sessions of a user that need not be listed, in the order of their ids.
+fn unlisted(
+    transaction: &ReadTransaction,
+    schema: &Schema,
+    user: &UserKey,
+) -> Result<Vec<SessionId>, redb::Error> {
+    let scope = Scope::read(transaction, schema)?;
+    let sessions = transaction.open_table(schema.sessions())?;
+    let mut ids = Vec::new();
+    scope.each(&sessions, |id, bytes| {
+        // One that cannot be read does not name its user.
+        if user_key(id, bytes).is_ok_and(|of| of == *user) {
+            ids.push(id);
+        }
+    })?;
+    Ok(ids)
+}
+
+/// A user, and those of their sessions that may not be listed, in the order of their ids: of these,
+/// some may have ended meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose<'a> {
+    pub(crate) user: &'a UserKey,
+    pub(crate) unlisted: &'a [SessionId],
+}
+
+impl Whose<'_> {
+    /// Returns ids in their order, from the first one after another, and whether each is listed: all
+    /// up to so many that are, and perhaps more.
+    pub(crate) fn ids(
+        self,
+        by_user: &impl ReadableTable<(&'static [u8], IdKey), ()>,
+        last: Option<SessionId>,
+        listed: usize,
+    ) -> Result<Vec<(SessionId, bool)>, redb::StorageError> {
+        let key = self.user.as_str().as_bytes();
+        let from = last.as_ref().map(|id| (key, id.as_bytes()));
+        let from = from.map_or(Bound::Included((key, &[0; 16])), Bound::Excluded);
+        let to = Bound::Included((key, &[0xff; 16]));
+        let mut ids = Vec::new();
+        for entry in by_user
+            .range::<(&[u8], &[u8; 16])>((from, to))?
+            .take(listed)
+        {
+            ids.push((SessionId::from_bytes(*entry?.0.value().1), true));
+        }
+        let unlisted = self.unlisted.iter().copied();
+        let unlisted = unlisted.filter(|id| last.is_none_or(|last| *id > last));
+        ids.extend(unlisted.map(|id| (id, false)));
+        ids.sort_unstable_by_key(|(id, is_listed)| (*id, !is_listed));
+        ids.dedup_by_key(|(id, _)| *id);
+        Ok(ids)
+    }
 }
 
 /// How much is read at once.
@@ -69,7 +130,7 @@ impl Limit {
 pub(crate) fn piece(
     transaction: &ReadTransaction,
     schema: &Schema,
-    user: Option<&UserKey>,
+    whose: Option<Whose<'_>>,
     last: Option<SessionId>,
     limit: Limit,
 ) -> Result<Vec<Found>, redb::Error> {
@@ -79,7 +140,7 @@ pub(crate) fn piece(
         limit,
     };
     let sessions = transaction.open_table(schema.sessions())?;
-    let Some(user) = user else {
+    let Some(whose) = whose else {
         let from = last.as_ref().map(SessionId::as_bytes);
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
         let range = (from, Bound::Unbounded);
@@ -88,22 +149,27 @@ pub(crate) fn piece(
             && let Some(entry) = entries.next()
         {
             let (key, bytes) = entry?;
-            piece.add(SessionId::from_bytes(*key.value()), Some(bytes.value()));
+            let id = SessionId::from_bytes(*key.value());
+            piece.add(decode(id, bytes.value()), bytes.value().len());
         }
         return Ok(piece.found);
     };
     let by_user = transaction.open_table(schema.by_user())?;
-    let key = user.as_str().as_bytes();
-    let from = last.as_ref().map(|id| (key, id.as_bytes()));
-    let from = from.map_or(Bound::Included((key, &[0; 16])), Bound::Excluded);
-    let range = (from, Bound::Included((key, &[0xff; 16])));
-    let mut entries = ReadableTable::range(&by_user, range)?;
-    while piece.has_room()
-        && let Some(entry) = entries.next()
-    {
-        let id = SessionId::from_bytes(*entry?.0.value().1);
-        let stored = ReadableTable::get(&sessions, id.as_bytes())?;
-        piece.add(id, stored.as_ref().map(|bytes| bytes.value()));
+    for (id, is_listed) in whose.ids(&by_user, last, limit.records)? {
+        if !piece.has_room() {
+            break;
+        }
+        let Some(stored) = ReadableTable::get(&sessions, id.as_bytes())? else {
+            if is_listed {
+                piece.add((id, Err(StoreError::corrupt(id, "it has no record"))), 0);
+            }
+            continue;
+        };
+        let found = decode(id, stored.value());
+        let is_theirs = |record: &Record| record.session.user_key == *whose.user;
+        if is_listed || found.1.as_ref().is_ok_and(is_theirs) {
+            piece.add(found, stored.value().len());
+        }
     }
     Ok(piece.found)
 }
@@ -120,12 +186,9 @@ impl Piece {
         self.found.len() < self.limit.records && self.bytes < self.limit.bytes
     }
 
-    fn add(&mut self, id: SessionId, stored: Option<&[u8]>) {
-        self.bytes += stored.map_or(0, <[u8]>::len);
-        self.found.push(match stored {
-            Some(bytes) => decode(id, bytes),
-            None => (id, Err(StoreError::corrupt(id, "it has no record"))),
-        });
+    fn add(&mut self, found: Found, bytes: usize) {
+        self.bytes += bytes;
+        self.found.push(found);
     }
 }
 

@@ -40,6 +40,12 @@ mod file_with_one_reader {
     sessionup_conformance::suite!(async || in_file(builder().readers(NonZeroUsize::MIN)));
 }
 
+mod file_where_few_wait_for_the_index_of_users {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder().most_unlisted(1)));
+}
+
 mod borrowed_memory {
     use super::{Arc, Database, Fixture, InMemoryBackend, builder};
 

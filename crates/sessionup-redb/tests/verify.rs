@@ -26,7 +26,9 @@ async fn store_on(database: &Arc<Database>) -> RedbStore {
     let store = builder().on(Arc::clone(database)).unwrap();
     create_many(&store, 1..4, "ann").await;
     create(&store, 4, "bob").await.unwrap();
-    store
+    // With all entered in the index of users.
+    store.close().await;
+    builder().on(Arc::clone(database)).unwrap()
 }
 
 const STEP: i64 = 1_000_000 >> 16;
@@ -253,7 +255,7 @@ fn what_is_no_bucket_is_an_error() {
     drop(builder().on(Arc::clone(&database)).unwrap());
     edit(&database, |transaction| {
         let mut about = transaction.open_table(ABOUT).unwrap();
-        about.insert("format", 2).unwrap();
+        about.insert("format", 3).unwrap();
     });
     let newer = verify_database(&*database, "sessions", None);
     assert!(

@@ -18,7 +18,7 @@ use crate::reader;
 use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::store::RedbStore;
-use crate::walk::{self, Found, Limit};
+use crate::walk::{self, Found, Limit, Whose};
 use crate::writer::prune::Prune;
 
 /// How many sessions are ended with one commit; there is more room for revocations in the queue.
@@ -138,8 +138,16 @@ impl Desk {
         while piece.is_empty() {
             let touches = shared.touches.hold();
             let read = shared.place.read(|database| {
-                let transaction = database.begin_read()?;
-                walk::piece(&transaction, &shared.schema, user, last, limit).map_err(Halt::Broken)
+                let Some(user) = user else {
+                    let transaction = database.begin_read()?;
+                    let piece = walk::piece(&transaction, &shared.schema, None, last, limit);
+                    return piece.map_err(Halt::Broken);
+                };
+                let (transaction, unlisted) = shared.unlisted.read(database, user)?;
+                let unlisted = &unlisted;
+                let whose = Some(Whose { user, unlisted });
+                let piece = walk::piece(&transaction, &shared.schema, whose, last, limit);
+                piece.map_err(Halt::Broken)
             });
             let found = reader::answer(shared, read)?;
             let doubts = shared.doubts.hold();

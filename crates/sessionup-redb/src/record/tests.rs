@@ -305,6 +305,10 @@ prop_compose! {
 proptest! {
     #[test]
     fn every_record_comes_back(stored in any_stored()) {
+        prop_assert_eq!(
+            user_key(id(), &stored.encode()).unwrap(),
+            stored.record.session.user_key.clone()
+        );
         prop_assert_eq!(Stored::decode(id(), &stored.encode()).unwrap(), stored);
     }
 
@@ -319,7 +323,9 @@ proptest! {
         head in proptest::collection::vec(any::<u8>(), 0..100),
         tail in proptest::collection::vec(0_u8..12, 0..100),
     ) {
+        let user_key = user_key(id(), &bytes_of(&head, &tail));
         if let Ok(stored) = Stored::decode(id(), &bytes_of(&head, &tail)) {
+            prop_assert_eq!(user_key.unwrap(), stored.record.session.user_key.clone());
             let again = Stored::decode(id(), &stored.encode());
             prop_assert_eq!(again.unwrap(), stored);
         }

@@ -1,15 +1,16 @@
 //! Checking a bucket completely. Nothing is changed.
 //!
 //! Each table is walked once, in order, and what it leads to is looked up: the memory that is
-//! taken does not grow with the number of sessions.
+//! taken does not grow with the number of sessions, but with those that are not listed yet.
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable};
-use sessionup_core::{SessionId, Timestamp};
+use sessionup_core::{SessionId, Timestamp, UserKey};
 
 pub use report::{Finding, Report};
 
@@ -18,6 +19,7 @@ use crate::error::OpenError;
 use crate::file::{DatabaseFile, unless_it_panics};
 use crate::record::Stored;
 use crate::schema::{IdKey, Schema, step};
+use crate::window::Scope;
 
 /// Checks a bucket of a database that is open.
 ///
@@ -136,6 +138,8 @@ pub(crate) struct Snapshot {
     sessions: ReadOnlyTable<IdKey, &'static [u8]>,
     by_user: ReadOnlyTable<(&'static [u8], IdKey), ()>,
     by_expiry: ReadOnlyTable<(i64, IdKey), ()>,
+    /// What need not be listed.
+    scope: Scope,
 }
 
 /// What an entry of an index leads to.
@@ -156,6 +160,7 @@ impl Snapshot {
             sessions: transaction.open_table(schema.sessions())?,
             by_user: transaction.open_table(schema.by_user())?,
             by_expiry: transaction.open_table(schema.by_expiry())?,
+            scope: Scope::read(&transaction, schema)?,
         })
     }
 
@@ -164,18 +169,20 @@ impl Snapshot {
         now: Option<Timestamp>,
         report: &mut Report,
     ) -> Result<(), redb::Error> {
-        self.check_records(now, report)?;
-        self.check_users(report)?;
+        let unlisted = self.check_records(now, report)?;
+        self.check_users(&unlisted, report)?;
         self.check_expiries(report)?;
         Ok(())
     }
 
-    /// Each record can be read, and has the entries that it names.
+    /// Each record can be read, and has the entries that it names. Returns the users with sessions
+    /// that are not listed yet.
     fn check_records(
         &self,
         now: Option<Timestamp>,
         report: &mut Report,
-    ) -> Result<(), redb::StorageError> {
+    ) -> Result<BTreeSet<UserKey>, redb::StorageError> {
+        let mut unlisted = BTreeSet::new();
         for entry in ReadableTable::iter(&self.sessions)? {
             let (key, bytes) = entry?;
             let id = SessionId::from_bytes(*key.value());
@@ -194,7 +201,11 @@ impl Snapshot {
             }
             let user = session.user_key.as_str().as_bytes();
             if ReadableTable::get(&self.by_user, (user, id.as_bytes()))?.is_none() {
-                report.add(Finding::NotListed { id });
+                if self.scope.contains(id) {
+                    unlisted.insert(session.user_key.clone());
+                } else {
+                    report.add(Finding::NotListed { id });
+                }
             }
             let filed = stored.filed;
             if ReadableTable::get(&self.by_expiry, (filed, id.as_bytes()))?.is_none() {
@@ -206,17 +217,27 @@ impl Snapshot {
                 report.add(Finding::FiledTooLate { id, step, due });
             }
         }
-        Ok(())
+        Ok(unlisted)
     }
 
     /// Each entry of a user leads to a record of that user.
-    fn check_users(&self, report: &mut Report) -> Result<(), redb::StorageError> {
+    fn check_users(
+        &self,
+        unlisted: &BTreeSet<UserKey>,
+        report: &mut Report,
+    ) -> Result<(), redb::StorageError> {
+        let mut counted = unlisted
+            .iter()
+            .map(|user| user.as_str().as_bytes())
+            .peekable();
+        report.users += unlisted.len() as u64;
         let mut last: Option<Vec<u8>> = None;
         for entry in ReadableTable::iter(&self.by_user)? {
             let (key, _) = entry?;
             let (user, id) = key.value();
             if last.as_deref() != Some(user) {
-                report.users += 1;
+                while counted.next_if(|counted| *counted < user).is_some() {}
+                report.users += u64::from(counted.next_if_eq(&user).is_none());
                 last = Some(user.to_vec());
             }
             let id = SessionId::from_bytes(*id);

@@ -11,6 +11,7 @@ use crate::marks::Entries;
 use crate::reserve::Keeper;
 use crate::shared::Shared;
 use crate::touches::Frozen;
+use crate::unlisted::Draft;
 use crate::writer::operation::{Effects, Task};
 use crate::writer::tables::Tables;
 
@@ -46,6 +47,11 @@ pub(super) fn run(
         // Uses of a session that ended or began here are those of an earlier one of its id:
         // uses of the new one are still turned away.
         let others = attempt.effects.in_doubt();
+        if attempt.is_in_commit
+            && let Some(draft) = attempt.draft.take()
+        {
+            draft.keep();
+        }
         let frozen = attempt.frozen.take();
         shared.touches.settle(frozen, &attempt.touches, others);
         shared.cache.lift(&attempt.fenced);
@@ -60,6 +66,12 @@ pub(super) fn run(
     };
     drop(attempt.frozen.take());
     shared.touches.lift();
+    // If it may have happened, the next opening tells.
+    if !failure.is_unknown
+        && let Some(draft) = attempt.draft.take()
+    {
+        draft.take_back();
+    }
     // Whatever is in doubt is refused before anybody learns of it.
     if failure.is_unknown && !is_seeded!(NoTombstone) {
         shared.put_in_doubt(attempt.effects.in_doubt());
@@ -113,6 +125,8 @@ pub(super) enum Owed {
     Ends,
     /// As [`Owed::Ends`], for a few of the sessions in doubt.
     SomeEnds,
+    /// All who wait for the user index are entered, so that the file says that there are none.
+    Entries,
 }
 
 /// Who is woken by an answer may panic, and that is nobody else's concern.
@@ -131,6 +145,7 @@ struct Attempt<'a> {
     /// Sessions whose records are not to be kept in memory as long as they change.
     fenced: Vec<SessionId>,
     frozen: Option<Frozen<'a>>,
+    draft: Option<Draft>,
     is_in_commit: bool,
 }
 
@@ -145,7 +160,7 @@ impl<'a> Attempt<'a> {
         let begun = shared.schema.begin_write(database);
         let transaction = begun.map_err(Failure::before_commit)?;
         self.doubts = shared.doubts.some(match owed {
-            Owed::All | Owed::Ends => usize::MAX,
+            Owed::All | Owed::Ends | Owed::Entries => usize::MAX,
             Owed::SomeEnds => SLICE,
         });
         if is_seeded!(DoubtsForgotten) {
@@ -155,21 +170,30 @@ impl<'a> Attempt<'a> {
         if owed == Owed::All && !is_blind {
             self.touches = shared.touches.some(TOUCHES);
         }
+        let draft = self.draft.insert(shared.unlisted.draft());
         let tables = Tables::open(
             &transaction,
             &shared.schema,
             &shared.touches,
+            draft,
             &mut self.effects,
         );
         tables
-            .and_then(|tables| apply(tables, &self.doubts, &self.touches, tasks))
+            .and_then(|mut tables| {
+                enter(&mut tables, owed, tasks)?;
+                apply(tables, &self.doubts, &self.touches, tasks)
+            })
             .map_err(Failure::before_commit)?;
 
         // That sessions in doubt can be read as gone does not mean that the disk has it.
-        if self.effects.changes == 0 && self.doubts.is_empty() {
+        // Those who wait for the user index can wait for a transaction that changes something.
+        if self.effects.changes == 0 && self.doubts.is_empty() && owed != Owed::Entries {
             let ended = transaction.abort();
             return ended.map_err(|error| Failure::before_commit(error.into()));
         }
+        draft
+            .write(&transaction, &shared.schema)
+            .map_err(Failure::before_commit)?;
         if let Some(marks) = self.marks {
             marks
                 .write(&transaction, &shared.schema)
@@ -180,6 +204,7 @@ impl<'a> Attempt<'a> {
         }
         #[cfg(sessionup_defects)]
         let transaction = crate::seeded::without_sync(transaction, &self.effects);
+        draft.show();
         self.fenced = self.effects.seen().collect();
         shared.cache.fence(&self.fenced);
         self.frozen = shared.touches.freeze(self.effects.begun());
@@ -190,6 +215,19 @@ impl<'a> Attempt<'a> {
         committed?;
         shared.board.count_commit();
         Ok(())
+    }
+}
+
+/// Enters some of those who wait in the user index, or all.
+fn enter(
+    tables: &mut Tables<'_>,
+    owed: Owed,
+    tasks: &[Box<dyn Task>],
+) -> Result<(), redb::StorageError> {
+    match owed {
+        Owed::All => tables.enter_some(tasks.iter().filter(|task| task.wants_room()).count()),
+        Owed::Entries => tables.enter_all(),
+        Owed::Ends | Owed::SomeEnds => Ok(()),
     }
 }
 

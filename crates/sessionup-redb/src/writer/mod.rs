@@ -18,6 +18,7 @@ use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::sync::Instant;
 use crate::sync::thread::JoinHandle;
+use crate::unlisted::Unlisted;
 use crate::writer::batch::{Owed, SLICE};
 use crate::writer::operation::Task;
 use crate::writer::recovery::Recovery;
@@ -65,6 +66,7 @@ impl Writer {
                 return;
             }
             writer.settle_all();
+            writer.enter_all();
         });
         shared.release();
     }
@@ -118,6 +120,19 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let is_settled = shared.doubts.is_empty() || self.commit(Vec::new(), Owed::Ends);
         while is_settled && !shared.touches.is_empty() && self.commit(Vec::new(), Owed::All) {}
+    }
+
+    /// Enters all who wait for the user index, unless they are so many that it takes long.
+    fn enter_all(&mut self) {
+        let (waiting, may_wait) = self.shared.unlisted.waiting();
+        let can_write = self.shared.place.is_open() && self.recovery.fullness().is_none();
+        if !may_wait || waiting > Unlisted::FEW || !can_write {
+            return;
+        }
+        if let Err(failure) = batch::run(&self.shared, Vec::new(), Owed::Entries, &mut |_| {}) {
+            let error = failure.cause;
+            tracing::warn!(target: "sessionup_redb", %error, "index of users is left to be completed by the next opening");
+        }
     }
 
     /// Says whether the transaction succeeded.

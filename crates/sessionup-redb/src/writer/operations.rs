@@ -196,6 +196,7 @@ mod tests {
     use super::*;
     use crate::schema::Schema;
     use crate::touches::{Put, Touches};
+    use crate::unlisted::{Pace, Unlisted};
     use crate::writer::operation::Effects;
 
     #[test]
@@ -213,7 +214,9 @@ mod tests {
 
         let transaction = database.begin_write().unwrap();
         let mut effects = Effects::default();
-        let mut tables = Tables::open(&transaction, &schema, &touches, &mut effects).unwrap();
+        let mut draft = Arc::new(Unlisted::new(Pace::Usual)).draft();
+        let tables = Tables::open(&transaction, &schema, &touches, &mut draft, &mut effects);
+        let mut tables = tables.unwrap();
         let change = Change::touch(at(5));
         let update = Update {
             id,

@@ -197,6 +197,9 @@ fn reopen(shared: &Shared) -> Result<(), Cause> {
     let database = opener().map_err(|error| -> Cause { Arc::new(error) })?;
     let checked = shared.schema.check(&database);
     checked.map_err(|error| -> Cause { Arc::new(error) })?;
+    // Which of the last transactions happened is known only now.
+    let restored = shared.unlisted.restore(&database, &shared.schema);
+    restored.map_err(|error| -> Cause { Arc::new(error) })?;
     shared.place.open(database);
     Ok(())
 }

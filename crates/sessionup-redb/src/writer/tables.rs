@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use sessionup_core::store::StoreError;
 use sessionup_core::{Record, SessionId, Timestamp, UserKey};
 
@@ -10,12 +10,14 @@ use crate::error::Halt;
 use crate::record::{self, RecordError, Stored};
 use crate::schema::{IdKey, Schema, step};
 use crate::touches::{self, Touches};
+use crate::unlisted::{Draft, Entry};
 use crate::writer::operation::{Effects, Fate};
 
 pub(crate) struct Tables<'t> {
     sessions: Table<'t, IdKey, &'static [u8]>,
     by_user: Table<'t, (&'static [u8], IdKey), ()>,
     by_expiry: Table<'t, (i64, IdKey), ()>,
+    unlisted: &'t mut Draft,
     pub(crate) touches: &'t Touches,
     pub(crate) effects: &'t mut Effects,
     /// The sessions that begin with this transaction.
@@ -33,12 +35,14 @@ impl<'t> Tables<'t> {
         transaction: &'t WriteTransaction,
         schema: &'t Schema,
         touches: &'t Touches,
+        unlisted: &'t mut Draft,
         effects: &'t mut Effects,
     ) -> Result<Self, redb::Error> {
         Ok(Self {
             sessions: transaction.open_table(schema.sessions())?,
             by_user: transaction.open_table(schema.by_user())?,
             by_expiry: transaction.open_table(schema.by_expiry())?,
+            unlisted,
             touches,
             effects,
             begun: HashSet::new(),
@@ -83,12 +87,35 @@ impl<'t> Tables<'t> {
 
     /// Returns the ids of exactly this user.
     pub(crate) fn ids_of(&self, user: &UserKey) -> Result<Vec<SessionId>, redb::StorageError> {
+        let mut ids = self.unlisted.of(user);
         let user = user.as_str().as_bytes();
-        let mut ids = Vec::new();
         for entry in self.by_user.range((user, &[0; 16])..=(user, &[0xff; 16]))? {
             ids.push(SessionId::from_bytes(*entry?.0.value().1));
         }
+        ids.sort_unstable();
+        ids.dedup();
         Ok(ids)
+    }
+
+    /// Enters some of those who wait in the user index, for a transaction that makes so many
+    /// sessions; before it makes them.
+    pub(crate) fn enter_some(&mut self, creates: usize) -> Result<(), redb::StorageError> {
+        let due = self.unlisted.due(self.sessions.len()?, creates);
+        self.enter(&due)
+    }
+
+    /// Enters all who wait in the user index.
+    pub(crate) fn enter_all(&mut self) -> Result<(), redb::StorageError> {
+        let all = self.unlisted.all();
+        self.enter(&all)
+    }
+
+    fn enter(&mut self, entries: &[Entry]) -> Result<(), redb::StorageError> {
+        for (user, id) in entries {
+            let key = (user.as_str().as_bytes(), id.as_bytes());
+            self.by_user.insert(key, ())?;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_listed(
@@ -97,7 +124,7 @@ impl<'t> Tables<'t> {
         id: SessionId,
     ) -> Result<bool, redb::StorageError> {
         let key = (user.as_str().as_bytes(), id.as_bytes());
-        Ok(self.by_user.get(key)?.is_some())
+        Ok(self.unlisted.contains(&(user.clone(), id)) || self.by_user.get(key)?.is_some())
     }
 
     /// Returns entries of the expiry index in order: those after `after` and up to a step.
@@ -144,8 +171,10 @@ impl<'t> Tables<'t> {
             self.note(session.id, Fate::Created);
             return Ok(());
         }
-        self.by_user
-            .insert((session.user_key.as_str().as_bytes(), id), ())?;
+        if !self.unlisted.add((session.user_key.clone(), session.id)) {
+            self.by_user
+                .insert((session.user_key.as_str().as_bytes(), id), ())?;
+        }
         self.by_expiry.insert((filed, id), ())?;
         self.begun.insert(session.id);
         self.note(session.id, Fate::Created);
@@ -199,15 +228,17 @@ impl<'t> Tables<'t> {
         let key = id.as_bytes();
         match found {
             Found::Whole(stored) => {
-                let user = stored.record.session.user_key;
-                self.by_user.remove((user.as_str().as_bytes(), key))?;
+                self.take_off(&stored.record.session.user_key, id)?;
                 self.by_expiry.remove((stored.filed, key))?;
             }
             Found::Damaged(error) => {
                 report_damage(id, &error);
                 match user {
-                    Some(user) => drop(self.by_user.remove((user.as_str().as_bytes(), key))?),
-                    None => self.by_user.retain(|(_, listed), ()| listed != key)?,
+                    Some(user) => self.take_off(user, id)?,
+                    None => {
+                        self.unlisted.remove_id(id);
+                        self.by_user.retain(|(_, listed), ()| listed != key)?;
+                    }
                 }
             }
         }
@@ -229,9 +260,15 @@ impl<'t> Tables<'t> {
         user: &UserKey,
         id: SessionId,
     ) -> Result<(), redb::StorageError> {
+        self.take_off(user, id)?;
+        self.effects.changes += 1;
+        Ok(())
+    }
+
+    fn take_off(&mut self, user: &UserKey, id: SessionId) -> Result<(), redb::StorageError> {
+        self.unlisted.remove((user.clone(), id));
         self.by_user
             .remove((user.as_str().as_bytes(), id.as_bytes()))?;
-        self.effects.changes += 1;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod answers;
 mod closing;
 mod doubts;
 mod explore;
+mod listing;
 mod order;
 mod revocations;
 

@@ -77,7 +77,9 @@ pub(super) fn run(
         shared.put_in_doubt(attempt.effects.in_doubt());
     }
     // As long as the database is open, no other process has the reserve.
-    let has_room = failure.is_full && shared.with_reserve(Keeper::release);
+    // To enter sessions in an index ends none.
+    let can_end = owed != Owed::Entries;
+    let has_room = failure.is_full && can_end && shared.with_reserve(Keeper::release);
     if failure.is_lasting {
         shared.break_down(Arc::clone(&failure.cause));
     }

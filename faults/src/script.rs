@@ -188,10 +188,11 @@ impl Script {
 
 const HOUR: u64 = 3_600_000;
 
-/// Returns the id of a number. Ids sort as their numbers do.
+/// Returns the id of a number, of so many milliseconds after 1970. Ids sort as their numbers do.
 #[must_use]
 pub fn id(number: u64) -> SessionId {
-    SessionId::from_bytes(u128::from(number).to_be_bytes())
+    let number = u128::from(number);
+    SessionId::from_bytes((number << 80 | number).to_be_bytes())
 }
 
 /// Returns a user of a script.

@@ -62,6 +62,10 @@ defects! {
     NoTombstone "no-tombstone",
     /// Doubts are forgotten before the transaction that settles them is durable.
     DoubtsForgotten "doubts-forgotten",
+    /// The file says that sessions are entered in the user index before they are.
+    EnteredEarly "entered-early",
+    /// Sessions that are not yet entered in the user index are not looked for when a file is opened.
+    UnlistedForgotten "unlisted-forgotten",
     /// The queue has no bound.
     UnboundedQueue "unbounded-queue",
     /// Lookups come from a cache that nobody tells what was changed.

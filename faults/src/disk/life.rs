@@ -25,6 +25,9 @@ pub fn open(disk: &Disk, writes_uses_at_once: bool) -> Result<RedbStore, OpenErr
     builder(writes_uses_at_once).open_with(move || disk.database())
 }
 
+/// Most sessions that wait for the index of users: few, so that some always do and some are entered.
+pub const UNLISTED: usize = 2;
+
 /// Makes a builder of stores that do nothing by themselves, and read with one thread.
 #[must_use]
 pub fn builder(writes_uses_at_once: bool) -> RedbStoreBuilder {
@@ -36,6 +39,7 @@ pub fn builder(writes_uses_at_once: bool) -> RedbStoreBuilder {
         .cleanup_interval(Duration::ZERO)
         .readers(NonZeroUsize::MIN)
         .touch_delay(delay)
+        .most_unlisted(UNLISTED)
 }
 
 /// What is done in a life, in order.

@@ -73,4 +73,5 @@ fn settings(rng: &mut Rng) -> RedbStoreBuilder {
         .cleanup_interval(Duration::ZERO)
         .readers(NonZeroUsize::MIN.saturating_add(rng.usize(1..4)))
         .touch_delay(rng.choice(delays).unwrap_or_default())
+        .most_unlisted(rng.usize(..4))
 }

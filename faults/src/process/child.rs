@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sessionup_core::{StoreError, Timestamp};
 use sessionup_redb::{OpenError, RedbStore};
 
+use crate::disk::life::UNLISTED;
 use crate::model::Answer;
 use crate::perform::{Failed, perform};
 use crate::process::dying::{Death, Fate, How};
@@ -103,7 +104,9 @@ pub fn run(task: &Task) -> io::Result<()> {
 
 fn open(task: &Task) -> Result<RedbStore, OpenError> {
     // What the parent finds was done by the script alone.
-    let builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
+    let builder = RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .most_unlisted(UNLISTED);
     if task.dies_at == 0 {
         return builder.open(&task.file);
     }

@@ -10,6 +10,7 @@ use sessionup_redb::RedbStore;
 
 use crate::bytes::Bytes;
 use crate::campaign::{Rng, Tally, Violation, ensure};
+use crate::disk::life::UNLISTED;
 use crate::kept::kept;
 use crate::model::Model;
 use crate::sequences::lane::Lane;
@@ -202,7 +203,8 @@ impl Stage {
                 .bucket(*name)
                 .cleanup_interval(Duration::ZERO)
                 .readers(std::num::NonZeroUsize::MIN)
-                .touch_delay(touch_delay);
+                .touch_delay(touch_delay)
+                .most_unlisted(UNLISTED);
             builder.on(Arc::clone(&database)).map_err(Violation::new)
         };
         NAMES.iter().map(open).collect()

@@ -121,9 +121,9 @@ pub(crate) fn all(results: &Results) -> Vec<Bar> {
         );
     }
     bar(
-        format!("the file, {}, a session", told(many)),
+        format!("the closed file, {}, a session", told(many)),
         Bound::AtMost(400.0),
-        of(many, Row::Size, "redb", "file").map(|bytes| bytes / many as f64),
+        of(many, Row::Closed, "redb", "file").map(|bytes| bytes / many as f64),
         "bytes",
     );
     let wait = of(many, Row::Prune, "redb", "max").zip(of(many, Row::Prune, "redb", "usual"));

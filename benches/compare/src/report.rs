@@ -158,6 +158,7 @@ fn writes(text: &mut String, results: &Results, size: u64) {
 fn rest(text: &mut String, results: &Results, size: u64) {
     let heads = [
         "file, a session",
+        "closed",
         "memory of the process",
         "open after a clean close",
         "open after kill -9",
@@ -171,6 +172,9 @@ fn rest(text: &mut String, results: &Results, size: u64) {
         let pruned = results.is_impossible(Row::Prune, subject);
         only_if_measured(vec![
             figure(Row::Size, "file")
+                .filter(|file| *file > 0.0)
+                .map(|file| bytes(file / size as f64)),
+            figure(Row::Closed, "file")
                 .filter(|file| *file > 0.0)
                 .map(|file| bytes(file / size as f64)),
             figure(Row::Size, "resident").map(bytes),

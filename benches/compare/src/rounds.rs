@@ -311,6 +311,9 @@ impl Field<'_> {
             let process = standing.contestant.start(&standing.files)?;
             // Serving keeps a store in use: it is closed by the end of its process.
             drop(std::mem::replace(&mut standing.process, process));
+            let file = subject::size_of_files(&standing.files)? as f64;
+            let closed = Figures::from([("file".to_owned(), file)]);
+            self.note(Row::Closed, &name, Some(closed))?;
             standing.process.measure(Request::Open)?;
             standing.process.measure(Request::Close)?;
             let figures = standing.process.measure(Request::Open)?;
@@ -320,14 +323,16 @@ impl Field<'_> {
             let sessions = self.sessions;
             let assume = |part: u64| Request::Assume {
                 sessions,
-                next: sessions * 2 + (nth * 2 + part) * 1_000,
+                next: sessions.max(100_000) * (2 + nth * 2 + part),
             };
             standing.process.measure(assume(0))?;
             if size("servers") > 0.0 {
                 // Its server would outlive it.
                 continue;
             }
-            standing.ask(Row::Create1, 20)?;
+            // As much as a round creates is under way or just done when it is killed.
+            let many = self.counts.get(&(Row::Create512, name.clone()));
+            standing.ask(Row::Create512, many.copied().unwrap_or(512))?;
             let process = standing.contestant.start(&standing.files)?;
             std::mem::replace(&mut standing.process, process).kill();
             let figures = standing.process.measure(Request::Open)?;

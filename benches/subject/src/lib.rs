@@ -67,3 +67,20 @@ pub trait Subject: Send + Sync + Sized + 'static {
         numbers: &[u64],
     ) -> impl Future<Output = Result<Option<(u16, Vec<String>)>, Error>> + Send;
 }
+
+/// The bytes of all files in a directory and below.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn size_of_files(directory: &std::path::Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        bytes += match entry.metadata()? {
+            folder if folder.is_dir() => size_of_files(&entry.path())?,
+            file => file.len(),
+        };
+    }
+    Ok(bytes)
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::acts::{self, Act};
 use crate::message::{Among, Figures, Reply, Request};
 use crate::population::Population;
-use crate::{Error, Subject};
+use crate::{Error, Subject, size_of_files};
 
 /// A subject, the sessions that it has, and those that were created since.
 pub(crate) struct Work<S> {
@@ -345,18 +345,6 @@ fn counter(file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-fn size_of_files(directory: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        bytes += match entry.metadata()? {
-            folder if folder.is_dir() => size_of_files(&entry.path())?,
-            file => file.len(),
-        };
-    }
-    Ok(bytes)
 }
 
 #[expect(

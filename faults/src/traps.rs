@@ -46,8 +46,8 @@ pub const TRAPS: &[(&str, &[Trap])] = &[
     ("boundary-included", &[Part("sequences")]),
     ("no-tombstone", &[Part("io-errors"), Part("file-limit")]),
     ("doubts-forgotten", &[Part("io-errors")]),
-    ("entered-early", &[Part("power-loss"), Part("recovery")]),
-    ("unlisted-forgotten", &[Part("recovery"), Part("sequences")]),
+    ("entered-early", &[Part("recovery")]),
+    ("unlisted-forgotten", &[Part("recovery"), Part("kill")]),
     (
         "unbounded-queue",
         &[Test(&["-p", "sessionup-redb", "--lib", "queue"])],

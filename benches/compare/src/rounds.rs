@@ -57,6 +57,8 @@ const OWN: [&str; 7] = [
 const NO_STORE: &str = "bare-axum";
 const CONNECTIONS: usize = 64;
 const COOKIES: u64 = 1_000;
+/// What takes longer is done once.
+const LONG: Duration = Duration::from_secs(3);
 /// Fetches that find nearly all of the sessions that are in use.
 const WARM_UP: u64 = 40_000;
 const REOPENINGS: u64 = 3;
@@ -135,7 +137,16 @@ struct Field<'a> {
     journal: &'a mut Journal,
     standing: Vec<Standing>,
     /// How many operations of a row a subject does in the time of a round.
-    counts: HashMap<(Row, String), u64>,
+    counts: HashMap<(Row, String), Pace>,
+}
+
+/// How often something is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// One operation of each caller took so long that it is not done again.
+    Once,
+    /// So many operations each round.
+    Repeated(u64),
 }
 
 /// A subject that takes part.
@@ -224,23 +235,30 @@ impl Field<'_> {
         }
         let key = (row, name);
         let count = match self.counts.get(&key) {
-            Some(count) => *count,
-            None => match self.calibrate(row, standing)? {
-                Some(count) => count,
-                None => return self.note(row, &key.1, None),
-            },
+            Some(Pace::Once) => return Ok(()),
+            Some(Pace::Repeated(count)) => *count,
+            None => {
+                let Some(first) = standing.ask(row, row.callers())? else {
+                    return self.note(row, &key.1, None);
+                };
+                let pace = self.pace(row, &first);
+                self.counts.insert(key.clone(), pace);
+                match pace {
+                    Pace::Once => return self.note(row, &key.1, Some(first)),
+                    Pace::Repeated(count) => count,
+                }
+            }
         };
-        self.counts.insert(key.clone(), count);
         let figures = standing.ask(row, count)?;
         self.note(row, &key.1, figures)
     }
 
-    /// Finds out how many operations fit into the time of a round; `None` if it has no such thing.
-    fn calibrate(&self, row: Row, standing: &mut Standing) -> Result<Option<u64>, Error> {
-        let Some(first) = standing.ask(row, row.callers() * 2)? else {
-            return Ok(None);
-        };
+    /// Says how many operations fit into the time of a round, by what each of the first ones took.
+    fn pace(&self, row: Row, first: &Figures) -> Pace {
         let nanos = first.get("ns").copied().unwrap_or(1e6).max(1.0);
+        if Duration::from_secs_f64(nanos * row.callers() as f64 / 1e9) > LONG {
+            return Pace::Once;
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -248,7 +266,7 @@ impl Field<'_> {
         )]
         let fitting = (self.task.millis as f64 * 1e6 / nanos) as u64;
         let fitting = fitting.clamp(row.callers() * 2, row.most(self.sessions));
-        Ok(Some(fitting.div_ceil(row.callers()) * row.callers()))
+        Pace::Repeated(fitting.div_ceil(row.callers()) * row.callers())
     }
 
     /// Ends what was created in a round, so that the next one begins with as many.
@@ -331,8 +349,11 @@ impl Field<'_> {
                 continue;
             }
             // As much as a round creates is under way or just done when it is killed.
-            let many = self.counts.get(&(Row::Create512, name.clone()));
-            standing.ask(Row::Create512, many.copied().unwrap_or(512))?;
+            let many = match self.counts.get(&(Row::Create512, name.clone())) {
+                Some(Pace::Repeated(count)) => *count,
+                Some(Pace::Once) | None => 512,
+            };
+            standing.ask(Row::Create512, many)?;
             let process = standing.contestant.start(&standing.files)?;
             std::mem::replace(&mut standing.process, process).kill();
             let figures = standing.process.measure(Request::Open)?;

@@ -12,8 +12,8 @@ use crate::sync::{Instant, Mutex, PoisonError};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
 
-/// How long one prune keeps others from writing, about.
-const TIME: Duration = Duration::from_millis(20);
+/// How long one prune works, about. To commit that takes as long again, and others wait for both.
+const TIME: Duration = Duration::from_millis(10);
 /// How many entries are looked at between two looks at the time.
 const CHUNK: usize = 128;
 

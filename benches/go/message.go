@@ -9,6 +9,7 @@ type request struct {
 	Count    uint64 `json:"count"`
 	Among    string `json:"among"`
 	Cookies  uint64 `json:"cookies"`
+	Next     uint64 `json:"next"`
 }
 
 // Each reply is a line of JSON too.

@@ -55,8 +55,7 @@ func (w *work) answer(asked request) (any, error) {
 		return w.fill(asked.Sessions)
 	case "assume":
 		w.population = population.Population{Sessions: asked.Sessions, Begin: time.Now()}
-		// Beyond all that the earlier process may have created.
-		w.next, w.ended = asked.Sessions*2, asked.Sessions*2
+		w.next, w.ended = asked.Next, asked.Next
 		return done{figures{}}, nil
 	case "create":
 		return w.create(asked.Callers, asked.Count)

@@ -57,6 +57,8 @@ const OWN: [&str; 7] = [
 const NO_STORE: &str = "bare-axum";
 const CONNECTIONS: usize = 64;
 const COOKIES: u64 = 1_000;
+/// How long it is tried how long an operation takes.
+const TRIAL: Duration = Duration::from_millis(20);
 /// What takes longer is done once.
 const LONG: Duration = Duration::from_secs(3);
 /// Fetches that find nearly all of the sessions that are in use.
@@ -241,7 +243,12 @@ impl Field<'_> {
                 let Some(first) = standing.ask(row, row.callers())? else {
                     return self.note(row, &key.1, None);
                 };
-                let pace = self.pace(row, &first);
+                let mut pace = self.pace(row, &first, TRIAL);
+                if let Pace::Repeated(count) = pace {
+                    // To begin is most of what the first ones take.
+                    let trial = standing.ask(row, count)?.unwrap_or_default();
+                    pace = self.pace(row, &trial, Duration::from_millis(self.task.millis));
+                }
                 self.counts.insert(key.clone(), pace);
                 match pace {
                     Pace::Once => return self.note(row, &key.1, Some(first)),
@@ -253,8 +260,8 @@ impl Field<'_> {
         self.note(row, &key.1, figures)
     }
 
-    /// Says how many operations fit into the time of a round, by what each of the first ones took.
-    fn pace(&self, row: Row, first: &Figures) -> Pace {
+    /// Says how many operations fit into a time, by what each of some took.
+    fn pace(&self, row: Row, first: &Figures, time: Duration) -> Pace {
         let nanos = first.get("ns").copied().unwrap_or(1e6).max(1.0);
         if Duration::from_secs_f64(nanos * row.callers() as f64 / 1e9) > LONG {
             return Pace::Once;
@@ -264,7 +271,7 @@ impl Field<'_> {
             clippy::cast_sign_loss,
             reason = "a number of operations"
         )]
-        let fitting = (self.task.millis as f64 * 1e6 / nanos) as u64;
+        let fitting = (time.as_secs_f64() * 1e9 / nanos) as u64;
         let fitting = fitting.clamp(row.callers() * 2, row.most(self.sessions));
         Pace::Repeated(fitting.div_ceil(row.callers()) * row.callers())
     }
@@ -381,6 +388,7 @@ impl Field<'_> {
     }
 
     fn leave(&mut self, subject: &str, why: &str) -> Result<(), Error> {
+        let why = why.lines().next().unwrap_or_default();
         let what = format!("{subject} with {} sessions: {why}", self.sessions);
         self.tell(&what);
         self.journal.write(&Line::Left(what))

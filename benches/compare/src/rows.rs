@@ -81,7 +81,7 @@ impl Row {
         match self {
             Self::Create1 | Self::Create64 | Self::Create512 => (sessions / 10).max(2_048),
             Self::DeleteUser64 => (sessions / 100).max(256),
-            _ => 500_000,
+            _ => 2_000_000,
         }
     }
 

@@ -161,7 +161,7 @@ impl Subject for Cold {
 
 impl Subject for Memory {
     async fn open(_: &Path) -> Result<Self, Error> {
-        Ok(Self(MemoryStore::new(), now()))
+        Ok(Self(MemoryStore::with_capacity(usize::MAX), now()))
     }
 
     async fn close(self) -> Result<(), Error> {

@@ -12,6 +12,7 @@ pub(crate) mod tables;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::queue::Taken;
@@ -27,6 +28,8 @@ use crate::writer::recovery::Recovery;
 const BATCH: usize = 1_024;
 /// Which part of the time of a transaction is waited for those whom it answered.
 const PATIENCE: u32 = 8;
+/// What is waited at most, also after a transaction that took long.
+const MOST_PATIENCE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -52,9 +55,8 @@ impl Writer {
             let (answered, begun) = (tasks.len(), Instant::now());
             self.guarded(|writer| writer.work(tasks));
             let now = Instant::now();
-            shared
-                .writes
-                .gather(answered, now + (now - begun) / PATIENCE);
+            let patience = ((now - begun) / PATIENCE).min(MOST_PATIENCE);
+            shared.writes.gather(answered, now + patience);
         }
         for reader in std::mem::take(&mut self.readers) {
             // Its panic was reported where it happened.

@@ -10,26 +10,21 @@ use subject::{Entry, Error, Subject};
 use super::{id, record};
 use crate::serving;
 
-/// The embedded store as it is by default, without its cleanup, which is asked for; and when it was
-/// opened, which is given it for the time of fetches: to ask a clock is no part of them.
-pub(crate) struct Redb(RedbStore, Timestamp);
+/// The embedded store without its cleanup, which is asked for; and when it was opened, which is given
+/// it for the time of fetches: to ask a clock is no part of them.
+pub(crate) struct Embedded<const KEEPS_RECORDS: bool>(RedbStore, Timestamp);
 
-/// The embedded store without records in memory.
-pub(crate) struct Cold(RedbStore, Timestamp);
+/// As it is by default.
+pub(crate) type Redb = Embedded<true>;
+
+/// Without records in memory.
+pub(crate) type Cold = Embedded<false>;
 
 /// The store in memory.
 pub(crate) struct Memory(MemoryStore, Timestamp);
 
 /// How many a cleanup deletes at a time, unless it is told otherwise.
 const BATCH: usize = 1_000;
-
-fn open(directory: &Path, record_cache_bytes: Option<usize>) -> Result<RedbStore, Error> {
-    let mut builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
-    if let Some(bytes) = record_cache_bytes {
-        builder = builder.record_cache_bytes(bytes);
-    }
-    Ok(builder.open(directory.join("sessions.redb"))?)
-}
 
 #[expect(clippy::disallowed_methods, reason = "as a manager's clock does")]
 fn now() -> Timestamp {
@@ -125,26 +120,13 @@ macro_rules! as_any_store {
     };
 }
 
-impl Subject for Redb {
+impl<const KEEPS_RECORDS: bool> Subject for Embedded<KEEPS_RECORDS> {
     async fn open(directory: &Path) -> Result<Self, Error> {
-        Ok(Self(open(directory, None)?, now()))
-    }
-
-    async fn close(self) -> Result<(), Error> {
-        self.0.close().await;
-        Ok(())
-    }
-
-    fn commits(&self) -> Option<u64> {
-        Some(self.0.health().counts.commits)
-    }
-
-    as_any_store!();
-}
-
-impl Subject for Cold {
-    async fn open(directory: &Path) -> Result<Self, Error> {
-        Ok(Self(open(directory, Some(0))?, now()))
+        let mut builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        if !KEEPS_RECORDS {
+            builder = builder.record_cache_bytes(0);
+        }
+        Ok(Self(builder.open(directory.join("sessions.redb"))?, now()))
     }
 
     async fn close(self) -> Result<(), Error> {

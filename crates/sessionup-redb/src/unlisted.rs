@@ -127,7 +127,7 @@ impl Unlisted {
         user: &UserKey,
     ) -> Result<(ReadTransaction, Vec<SessionId>), redb::TransactionError> {
         let state = self.hold();
-        let ids = state.of(user).collect();
+        let ids = of(&state.entries, user).collect();
         Ok((database.begin_read()?, ids))
     }
 
@@ -158,13 +158,12 @@ impl Unlisted {
     }
 }
 
-impl State {
-    fn of(&self, user: &UserKey) -> impl Iterator<Item = SessionId> {
-        let first = (user.clone(), SessionId::from_bytes([0; 16]));
-        let from = self.entries.range(first..);
-        from.take_while(move |(of, _)| of == user)
-            .map(|(_, id)| *id)
-    }
+/// The sessions of a user among entries, in the order of their ids.
+fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
+    let first = (user.clone(), SessionId::from_bytes([0; 16]));
+    let from = entries.range(first..);
+    from.take_while(move |(of, _)| of == user)
+        .map(|(_, id)| *id)
 }
 
 impl Progress {
@@ -230,11 +229,9 @@ impl Draft {
     /// The sessions of a user that wait.
     pub(crate) fn of(&self, user: &UserKey) -> Vec<SessionId> {
         let state = self.unlisted.hold();
-        let before = state
-            .of(user)
-            .filter(|id| !self.gone.contains(&(user.clone(), *id)));
-        let added = self.added.iter().filter(|(of, _)| of == user);
-        before.chain(added.map(|(_, id)| *id)).collect()
+        let before = of(&state.entries, user);
+        let before = before.filter(|id| !self.gone.contains(&(user.clone(), *id)));
+        before.chain(of(&self.added, user)).collect()
     }
 
     pub(crate) fn contains(&self, entry: &Entry) -> bool {

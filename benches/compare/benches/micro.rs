@@ -1,5 +1,8 @@
 //! What single steps of a request cost, in one process: `cargo bench -p compare`.
 
+#[path = "../src/sessions.rs"]
+mod sessions;
+
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,57 +10,26 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
+use sessions::{fill, id, record};
 use sessionup_core::cookie;
-use sessionup_core::{
-    CreateOptions, MemoryStore, OsRandom, Record, Session, SessionId, Store, Timestamp, Token,
-    UserKey,
-};
+use sessionup_core::{MemoryStore, OsRandom, Record, SessionId, Store, Timestamp, Token};
 use sessionup_redb::RedbStore;
 use subject::{Entry, Error, Population};
 
 /// How many sessions there are.
 const SESSIONS: u64 = 100_000;
 
-fn record(entry: &Entry) -> Result<Record, Error> {
-    let id = SessionId::from_bytes(Entry::ordered_id(entry.number));
-    let user = UserKey::new(&*entry.user)?;
-    let mut session = Session::new(id, user, entry.created_at.into(), entry.expires_at.into());
-    session.client.ip = Some(entry.ip.into());
-    session.client.agent.os = entry.os.to_owned();
-    session.client.agent.browser = entry.browser.to_owned();
-    session.meta.insert(entry.meta.0, entry.meta.1)?;
-    let token = Token::renewed(id, &OsRandom::default())?;
-    Ok(Record::new(session, token.credential().secret_hash))
-}
-
-async fn fill(store: &(impl Store + Clone), records: &[Arc<Record>]) -> Result<(), Error> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for record in records {
-        let (store, record) = (store.clone(), Record::clone(record));
-        tasks.spawn(async move {
-            let begin = record.session.created_at;
-            store.create(record, CreateOptions::default(), begin).await
-        });
-        if tasks.len() >= 2_000 {
-            tasks.join_next().await.transpose()?.transpose()?;
-        }
-    }
-    while let Some(created) = tasks.join_next().await {
-        created??;
-    }
-    Ok(())
-}
-
 /// Ten thousand sessions in use out of many: a map behind a lock, and our stores.
 fn fetch(criterion: &mut Criterion) -> Result<(), Error> {
     let population = Population::new(SESSIONS, UNIX_EPOCH + Duration::from_secs(2_000_000_000));
     let now = Timestamp::from(UNIX_EPOCH + Duration::from_secs(2_000_000_000));
-    let records = (0..SESSIONS).map(|number| record(&population.entry(number)).map(Arc::new));
-    let records: Vec<Arc<Record>> = records.collect::<Result<_, _>>()?;
-    let map: HashMap<SessionId, Arc<Record>> = records
-        .iter()
-        .map(|record| (record.session.id, Arc::clone(record)))
+    let entries: Vec<Entry> = (0..SESSIONS)
+        .map(|number| population.entry(number))
         .collect();
+    let records = entries
+        .iter()
+        .map(|entry| Ok((id(entry.number), Arc::new(record(entry)?))));
+    let map: HashMap<SessionId, Arc<Record>> = records.collect::<Result<_, Error>>()?;
     let map = RwLock::new(map);
     let directory = tempfile::tempdir()?;
     let redb = RedbStore::builder().cleanup_interval(Duration::ZERO);
@@ -65,14 +37,12 @@ fn fetch(criterion: &mut Criterion) -> Result<(), Error> {
     let memory = MemoryStore::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     runtime.block_on(async {
-        fill(&redb, &records).await?;
-        fill(&memory, &records).await
+        fill(redb.clone(), entries.clone()).await?;
+        fill(memory.clone(), entries).await
     })?;
     let mut random = fastrand::Rng::with_seed(1);
     let ids = (0..1 << 16).map(|_| population.in_use(&mut random));
-    let ids: Vec<SessionId> = ids
-        .map(|number| SessionId::from_bytes(Entry::ordered_id(number)))
-        .collect();
+    let ids: Vec<SessionId> = ids.map(id).collect();
     for id in &ids {
         runtime
             .block_on(redb.fetch(*id, now))?

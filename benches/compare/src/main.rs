@@ -14,6 +14,7 @@ mod results;
 mod rounds;
 mod rows;
 mod serving;
+mod sessions;
 mod subjects;
 
 use std::path::PathBuf;

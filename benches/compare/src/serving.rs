@@ -6,8 +6,10 @@ use std::path::Path;
 use axum::Router;
 use axum::routing::get;
 use sessionup::SessionLayers;
-use sessionup_core::{Manager, Random, RandomError, SessionId, Store, Token};
+use sessionup_core::{Manager, Store};
 use subject::{Entry, Error, Subject};
+
+use crate::sessions::token;
 
 /// A server without a store: what everything else is compared with.
 pub(crate) struct BareAxum;
@@ -42,24 +44,6 @@ async fn spawn(app: Router) -> Result<u16, Error> {
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(port)
-}
-
-/// The token of the session of this number.
-pub(crate) fn token(number: u64) -> Token {
-    #[derive(Debug)]
-    struct Of(u64);
-
-    impl Random for Of {
-        fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
-            let bytes = Entry::random_id(self.0);
-            for (to, from) in buffer.iter_mut().zip(bytes.iter().cycle()) {
-                *to = *from;
-            }
-            Ok(())
-        }
-    }
-    let id = SessionId::from_bytes(Entry::ordered_id(number));
-    Token::renewed(id, &Of(number)).unwrap_or_else(|_| unreachable!("this source has no end"))
 }
 
 impl Subject for BareAxum {

@@ -46,7 +46,7 @@ fn encode(entry: &Entry) -> Vec<u8> {
     bytes.extend_from_slice(&millis(entry.created_at).to_le_bytes());
     bytes.extend_from_slice(&millis(entry.expires_at).to_le_bytes());
     bytes.extend_from_slice(&entry.ip.octets());
-    bytes.extend_from_slice(super::secret_hash(entry.number).as_bytes());
+    bytes.extend_from_slice(crate::sessions::secret_hash(entry.number).as_bytes());
     let texts = [
         &*entry.user,
         entry.os,

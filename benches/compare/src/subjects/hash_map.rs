@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use sessionup_core::{Record, SessionId};
 use subject::{Entry, Error, Subject};
 
-use super::{id, record};
+use crate::sessions::{id, record};
 
 /// A `RwLock<HashMap<_, Arc<_>>>`: no durability, no users, no time.
 #[derive(Default)]

@@ -7,8 +7,8 @@ use sessionup_core::{CreateOptions, MemoryStore, Store, Timestamp, UserKey};
 use sessionup_redb::RedbStore;
 use subject::{Entry, Error, Subject};
 
-use super::{id, record};
 use crate::serving;
+use crate::sessions::{fill, id, record};
 
 /// The embedded store without its cleanup, which is asked for; and when it was opened, which is given
 /// it for the time of fetches: to ask a clock is no part of them.
@@ -29,23 +29,6 @@ const BATCH: usize = 1_000;
 #[expect(clippy::disallowed_methods, reason = "as a manager's clock does")]
 fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
-}
-
-/// Many callers at once, so that they share commits.
-async fn fill(store: impl Store + Clone, entries: Vec<Entry>) -> Result<(), Error> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for entry in entries {
-        let (store, record) = (store.clone(), record(&entry)?);
-        let begin = Timestamp::from(entry.created_at);
-        tasks.spawn(async move { store.create(record, CreateOptions::default(), begin).await });
-        if tasks.len() >= 2_000 {
-            tasks.join_next().await.transpose()?.transpose()?;
-        }
-    }
-    while let Some(created) = tasks.join_next().await {
-        created??;
-    }
-    Ok(())
 }
 
 async fn create(store: &impl Store, entry: Entry) -> Result<(), Error> {

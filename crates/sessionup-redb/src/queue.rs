@@ -59,6 +59,16 @@ impl<T> Queue<T> {
     }
 
     pub(crate) fn push(&self, item: T, room: Room) -> Result<(), StoreError> {
+        self.push_all([item], room)
+    }
+
+    /// Pushes all of these in a row, or none if there is no room for all.
+    pub(crate) fn push_all(
+        &self,
+        items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+        room: Room,
+    ) -> Result<(), StoreError> {
+        let items = items.into_iter();
         let limit = match room {
             Room::Common => self.capacity,
             Room::Reserved => self.capacity.saturating_add(self.reserved),
@@ -67,16 +77,23 @@ impl<T> Queue<T> {
         if state.closed {
             return Err(StoreError::Closed);
         }
-        if state.waiting.len() >= limit && !is_seeded!(UnboundedQueue) {
+        let left = limit.saturating_sub(state.waiting.len());
+        if items.len() > left && !is_seeded!(UnboundedQueue) {
             return Err(StoreError::Overloaded);
         }
-        state.waiting.push_back(item);
+        state.waiting.extend(items);
         let is_enough = state.waiting.len() >= state.wanted;
         drop(state);
         if is_enough {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    /// How much room there is for revocations when the common one is full.
+    #[cfg(unix)]
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
     }
 
     /// Waits until as many more have come as were just answered, or the given time. For a queue with
@@ -184,6 +201,20 @@ mod tests {
 
         assert_eq!(items(queue.take(9, None)), [0, 1, 3]);
         queue.push(5, Room::Common).unwrap();
+    }
+
+    #[test]
+    fn items_in_a_row_come_all_or_not_at_all() {
+        let queue = queue(3, 1);
+        queue.push(0, Room::Common).unwrap();
+        let too_many = queue.push_all([1, 2, 3], Room::Common);
+        assert!(
+            matches!(too_many, Err(StoreError::Overloaded)),
+            "{too_many:?}"
+        );
+        queue.push_all([4, 5, 6], Room::Reserved).unwrap();
+        queue.push_all([], Room::Common).unwrap();
+        assert_eq!(items(queue.take(9, None)), [0, 4, 5, 6]);
     }
 
     #[test]

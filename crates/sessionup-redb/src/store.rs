@@ -260,13 +260,32 @@ impl RedbStore {
     ) -> Result<O::Answer, StoreError> {
         let (task, answer) = task(operation);
         let answer = match self.shared.writes.push(task, room) {
-            Ok(()) => answer.await.unwrap_or_else(|oneshot::Canceled| {
-                Err(StoreError::outcome_unknown(WriterStopped))
-            }),
+            Ok(()) => written(answer).await,
             Err(error) => Err(error),
         };
         self.shared.board.count(&answer);
         answer
+    }
+
+    /// Has several things written that go together, as far as one transaction takes them.
+    #[cfg(unix)]
+    pub(crate) async fn write_all<O: Operation>(
+        &self,
+        operations: impl Iterator<Item = O>,
+        room: Room,
+    ) -> Result<Vec<O::Answer>, StoreError> {
+        let (tasks, answers): (Vec<_>, Vec<_>) = operations.map(task).unzip();
+        let pushed = self.shared.writes.push_all(tasks, room);
+        let mut written_all = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let answer = match &pushed {
+                Ok(()) => written(answer).await,
+                Err(error) => Err(error.clone()),
+            };
+            self.shared.board.count(&answer);
+            written_all.push(answer);
+        }
+        written_all.into_iter().collect()
     }
 
     /// Looks for something in memory, unless the store is closed.
@@ -296,6 +315,12 @@ impl RedbStore {
         self.shared.board.count(&answer);
         answer
     }
+}
+
+/// Waits for the answer to something that the writer has.
+async fn written<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answer = answer.await;
+    answer.unwrap_or_else(|oneshot::Canceled| Err(StoreError::outcome_unknown(WriterStopped)))
 }
 
 impl fmt::Debug for RedbStore {

@@ -112,7 +112,9 @@ async fn many_are_ended_with_few_commits() {
     let ids: Vec<_> = (500..2_000).map(id).collect();
     assert_eq!(control.delete_many(&ids).unwrap(), 500);
 
-    assert!(store.health().counts.commits - before < 100);
+    // 256 at a time, and one for all of which there is none.
+    let commits = store.health().counts.commits - before;
+    assert!((2..=3).contains(&commits), "{commits}");
     assert_eq!(control.delete_many(&[]).unwrap(), 0);
     assert_eq!(
         listed(&store, "ann").await,

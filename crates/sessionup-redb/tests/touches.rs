@@ -138,9 +138,12 @@ async fn use_does_not_stick_to_a_later_session_that_begins_and_changes_in_one_co
     let (go_on, goes_on) = mpsc::channel();
     let goes_on = Mutex::new(goes_on);
     let waker = Waker::from(Arc::new(Hold { is_woken, goes_on }));
+    // Answered by no writer, however fast, before there is somebody to wake.
+    disk.shut_gate();
     let mut first = Box::pin(create(&store, 2, "bob"));
     let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
+    disk.open_gate();
     woken.recv().unwrap();
 
     // The writer is held up between two commits, so all three wait for the next one.

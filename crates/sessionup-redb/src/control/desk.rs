@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, TryLockError};
 
 use futures_executor::block_on;
-use futures_util::future::join_all;
 use redb::{Database, ReadableDatabase};
 use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
 
@@ -19,9 +18,10 @@ use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::store::RedbStore;
 use crate::walk::{self, Found, Limit, Whose};
+use crate::writer::operations::Delete;
 use crate::writer::prune::Prune;
 
-/// How many sessions are ended with one commit; there is more room for revocations in the queue.
+/// How many sessions are ended with one commit, at most.
 const AT_ONCE: usize = 256;
 
 /// What is asked from outside meets the store here.
@@ -175,10 +175,14 @@ impl Desk {
 
     fn delete_many(&self, ids: &[SessionId]) -> Result<Answer, Refusal> {
         let mut deleted = 0;
-        for ids in ids.chunks(AT_ONCE) {
-            let ending = ids.iter().map(|id| self.store.delete(*id, None));
-            for was_there in block_on(join_all(ending)) {
-                deleted += u64::from(was_there?);
+        let at_once = AT_ONCE.min(self.shared().writes.reserved());
+        for ids in ids.chunks(at_once.max(1)) {
+            let ends = ids.iter().map(|id| Delete {
+                id: *id,
+                owner: None,
+            });
+            for was_there in block_on(self.store.write_all(ends, Room::Reserved))? {
+                deleted += u64::from(was_there);
             }
         }
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions revoked over the control socket");

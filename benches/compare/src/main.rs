@@ -8,6 +8,7 @@ mod bars;
 mod contestant;
 mod load;
 mod machine;
+mod plain;
 mod plot;
 mod report;
 mod results;

@@ -100,6 +100,18 @@ pub(crate) fn all(results: &Results) -> Vec<Bar> {
                 ratio(row, (size, "bare-redb"), (size, "redb")),
                 times,
             );
+            for (subject, engine) in [("sqlite", "SQLite"), ("lmdb", "LMDB")] {
+                bar(
+                    format!(
+                        "{}, durable, {}: as many a second as {engine} with the same tables",
+                        row.title(),
+                        told(size)
+                    ),
+                    Bound::AtLeast(1.0),
+                    ratio(row, (size, subject), (size, "redb")),
+                    times,
+                );
+            }
             let commit = of(size, row, "redb", "ns").zip(of(size, row, "redb", "commits"));
             let late = of(size, row, "redb", "p99").zip(commit);
             bar(
@@ -168,4 +180,56 @@ pub(crate) fn told(sessions: u64) -> String {
         text.push(digit);
     }
     format!("{text} stored")
+}
+
+#[cfg(test)]
+mod tests {
+    use subject::Figures;
+
+    use super::*;
+    use crate::results::Line;
+
+    /// Results in which an operation took each of these subjects so many nanoseconds.
+    fn results(sessions: u64, row: Row, subjects: &[(&str, f64)]) -> Results {
+        let lines = subjects.iter().map(|(subject, ns)| Line::Measured {
+            sessions,
+            row,
+            subject: (*subject).to_owned(),
+            figures: Figures::from([("ns".to_owned(), *ns)]),
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn creates_are_held_against_other_engines_with_our_tables() {
+        let took = [("redb", 20.0), ("sqlite", 30.0), ("lmdb", 10.0)];
+        let cases = [
+            (100_000, Row::Create64, "create, 64 callers"),
+            (1_000_000, Row::Create512, "create, 512 callers"),
+        ];
+        for (sessions, row, title) in cases {
+            let bars = all(&results(sessions, row, &took));
+            let reached = |engine: &str| {
+                let what = format!(
+                    "{title}, durable, {}: as many a second as {engine} with the same tables",
+                    told(sessions)
+                );
+                let bar = bars.iter().find(|bar| bar.what == what).unwrap();
+                assert_eq!(bar.bound, Bound::AtLeast(1.0));
+                (bar.reached, bar.is_met())
+            };
+            assert_eq!(bars.len(), 2, "{bars:?}");
+            assert_eq!(reached("SQLite"), (1.5, true));
+            assert_eq!(reached("LMDB"), (0.5, false));
+        }
+    }
+
+    #[test]
+    fn engines_that_were_not_measured_have_no_bar_nor_have_few_sessions() {
+        let took = [("redb", 20.0), ("sqlite", 30.0)];
+        let bars = all(&results(100_000, Row::Create64, &took));
+        assert_eq!(bars.len(), 1, "{bars:?}");
+        let bars = all(&results(10_000, Row::Create64, &took));
+        assert_eq!(bars, []);
+    }
 }

@@ -14,7 +14,7 @@ use crate::rows::Row;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Subjects with their names and colours in plots, in the order of legends.
-const LOOKS: [(&str, &str, RGBColor); 12] = [
+const LOOKS: [(&str, &str, RGBColor); 14] = [
     ("redb", "sessionup-redb", RGBColor(0xd6, 0x2d, 0x20)),
     (
         "redb-cold",
@@ -31,6 +31,16 @@ const LOOKS: [(&str, &str, RGBColor); 12] = [
         "bare-redb",
         "bare redb, a commit each",
         RGBColor(0x22, 0x22, 0x22),
+    ),
+    (
+        "sqlite",
+        "SQLite, our tables, group commit",
+        RGBColor(0x2e, 0x7d, 0x32),
+    ),
+    (
+        "lmdb",
+        "LMDB, our tables, group commit",
+        RGBColor(0xc5, 0x1b, 0x7d),
     ),
     (
         "tower-memory",
@@ -65,9 +75,11 @@ const LOOKS: [(&str, &str, RGBColor); 12] = [
     ("bare-axum", "bare axum", RGBColor(0x22, 0x22, 0x22)),
 ];
 /// Those that are durable, or could be.
-const DURABLE: [&str; 6] = [
+const DURABLE: [&str; 8] = [
     "redb",
     "bare-redb",
+    "sqlite",
+    "lmdb",
     "tower-rusqlite",
     "tower-sqlx",
     "tower-redis",

@@ -16,6 +16,8 @@ pub(crate) fn title(subject: &str) -> &str {
         "bare-redb" => "bare redb, a commit each",
         "bare-redb-aside" => "bare redb, off the runtime",
         "bare-axum" => "bare axum",
+        "sqlite" => "SQLite, our tables, group commit",
+        "lmdb" => "LMDB, our tables, group commit",
         "tower-memory" => "tower-sessions MemoryStore",
         "tower-rusqlite" => "tower-sessions rusqlite",
         "tower-sqlx" => "tower-sessions sqlx-SQLite",

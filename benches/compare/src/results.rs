@@ -74,11 +74,18 @@ pub(crate) struct Spread {
 pub(crate) fn read(path: &Path) -> Result<Results, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let mut results = Results::default();
-    for line in text.lines() {
-        results.take(serde_json::from_str(line)?);
+    let lines = text.lines().map(serde_json::from_str);
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+impl FromIterator<Line> for Results {
+    fn from_iter<T: IntoIterator<Item = Line>>(lines: T) -> Self {
+        let mut results = Self::default();
+        for line in lines {
+            results.take(line);
+        }
+        results
     }
-    Ok(results)
 }
 
 impl Results {

@@ -450,10 +450,18 @@ pub(crate) async fn is_there(store: &impl Store, number: u64) -> bool {
     store.fetch(id(number), at(0)).await.unwrap().is_some()
 }
 
-/// Asks again and again until the store is available.
+/// Waits until the store is available.
 pub(crate) async fn until_available(store: &RedbStore) {
-    while let Err(StoreError::Unavailable { .. }) = store.fetch(id(u64::MAX), at(0)).await {
-        tokio::task::yield_now().await;
+    insist(async || store.fetch(id(u64::MAX), at(0)).await).await;
+}
+
+/// Asks again and again until the store is available.
+pub(crate) async fn insist<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    loop {
+        match ask().await {
+            Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+            answer => return answer.unwrap(),
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl RedbStoreBuilder {
             lock_wait: Duration::from_secs(5),
             control: false,
             control_beside: None,
-            cache_bytes: 256 * 1024 * 1024,
+            cache_bytes: 512 * 1024 * 1024,
             record_cache_bytes: 64 * 1024 * 1024,
             entering: Pace::Usual,
             reserve_bytes: 1024 * 1024,
@@ -200,7 +200,7 @@ impl RedbStoreBuilder {
     /// Bounds redb's cache of pages, in bytes.
     ///
     /// Memory is taken as it is used. For [`open`](RedbStoreBuilder::open) alone. Defaults to
-    /// 256 MiB.
+    /// 512 MiB, which the pages of more than a million sessions fit in.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;

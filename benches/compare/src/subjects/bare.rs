@@ -89,7 +89,7 @@ impl Bare {
 impl Subject for Bare {
     async fn open(directory: &Path) -> Result<Self, Error> {
         let mut builder = Database::builder();
-        builder.set_cache_size(256 * 1024 * 1024);
+        builder.set_cache_size(512 * 1024 * 1024);
         let database = Self(builder.create(directory.join("bare.redb"))?);
         let transaction = database.begin_write()?;
         transaction.open_table(SESSIONS)?;

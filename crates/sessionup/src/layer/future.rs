@@ -106,30 +106,23 @@ where
             match this.stage.as_mut().project() {
                 StageProject::Calling { response } => return response.poll(context),
                 StageProject::Checking { check, waiting } => {
+                    if waiting.is_none() {
+                        // Polled after it was ready.
+                        return Poll::Pending;
+                    }
+                    let checked = ready!(check.as_mut().poll(context));
                     let Some(Waiting {
                         mut inner,
                         request,
                         visit,
                     }) = waiting.take()
                     else {
-                        // Polled after it was ready.
                         return Poll::Pending;
                     };
-                    let rejection = match check.as_mut().poll(context) {
-                        Poll::Pending => {
-                            *waiting = Some(Waiting {
-                                inner,
-                                request,
-                                visit,
-                            });
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(Ok(())) => {
-                            let response = PublicFuture::new(inner.call(request), visit);
-                            this.stage.set(Stage::Calling { response });
-                            continue;
-                        }
-                        Poll::Ready(Err(rejection)) => rejection,
+                    let Err(rejection) = checked else {
+                        let response = PublicFuture::new(inner.call(request), visit);
+                        this.stage.set(Stage::Calling { response });
+                        continue;
                     };
                     let (parts, _) = request.into_parts();
                     let mut response = this.reject.reject(&rejection, &parts);

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Where all randomness of a run comes from.
@@ -88,9 +88,41 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violatio
 pub struct Tally {
     counts: BTreeMap<Cow<'static, str>, u64>,
     figures: BTreeMap<Cow<'static, str>, String>,
+    #[serde(skip)]
+    pulse: Pulse,
 }
 
+/// Beats whenever something is counted, for whoever looks whether a run hangs. No part of what was
+/// counted.
+#[derive(Clone, Debug, Default)]
+struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    fn beat(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn beats(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl PartialEq for Pulse {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Pulse {}
+
 impl Tally {
+    fn with(pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Counts one.
     pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
@@ -99,6 +131,7 @@ impl Tally {
     /// Counts several.
     pub fn add(&mut self, what: &'static str, how_many: u64) {
         *self.counts.entry(what.into()).or_default() += how_many;
+        self.pulse.beat();
     }
 
     /// Takes note of something that is not added up: the latest is what is told.
@@ -119,6 +152,7 @@ impl Tally {
         }
         let figures = other.figures.clone();
         self.figures.extend(figures);
+        self.pulse.beat();
     }
 }
 
@@ -199,8 +233,8 @@ impl Outcome {
     }
 }
 
-/// A run that takes longer hangs.
-pub const LONGEST_RUN: Duration = Duration::from_secs(120);
+/// A run in which nothing is counted for longer hangs. How long it may take depends on the disk.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
 /// Runs a part until it is enough or a run fails. `progress` is told now and then.
 pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duration)) -> Outcome {
@@ -210,8 +244,8 @@ pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duratio
         let mut watched = Vec::new();
         for _ in 0..plan.threads.max(1) {
             let (done, state) = (done.clone(), &state);
-            let clock = std::sync::Arc::new(Clock::default());
-            watched.push(std::sync::Arc::clone(&clock));
+            let clock = Arc::new(Clock::new(Instant::now()));
+            watched.push(Arc::clone(&clock));
             let work = move || {
                 state.work(&clock);
                 // The other end waits for all.
@@ -230,7 +264,8 @@ pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duratio
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     progress(&state.tally(), state.begun.elapsed());
-                    if let Some(run) = watched.iter().find_map(|clock| clock.hangs(state.begun)) {
+                    let now = Instant::now();
+                    if let Some(run) = watched.iter().find_map(|clock| clock.hangs(now)) {
                         abort(part, plan.seed, run);
                     }
                 }
@@ -264,7 +299,7 @@ pub fn hush() {
 #[expect(clippy::print_stderr, reason = "the last words of the program")]
 fn abort(part: &dyn Part, seed: u64, run: u64) -> ! {
     eprintln!(
-        "{}: run {run} of seed {seed:#x} hangs: it takes longer than {LONGEST_RUN:?}",
+        "{}: run {run} of seed {seed:#x} hangs: nothing came of it for {LONGEST_SILENCE:?}",
         part.name()
     );
     std::process::exit(3)
@@ -301,8 +336,8 @@ impl<'a> State<'a> {
             {
                 return;
             }
-            clock.begin(run, self.begun);
-            let mut tally = Tally::default();
+            clock.begin(run);
+            let mut tally = Tally::with(&clock.pulse);
             let outcome = self.once(run, &mut tally);
             clock.end();
             tally.count("runs");
@@ -351,33 +386,45 @@ fn seed_of(seed: u64, run: u64) -> u64 {
 }
 
 /// What a thread is doing, for whoever looks whether it hangs.
-#[derive(Default)]
 struct Clock {
     run: AtomicU64,
-    /// Milliseconds since the campaign began, plus one; zero between two runs.
-    since: AtomicU64,
+    /// Not between two runs.
+    is_running: AtomicBool,
+    pulse: Pulse,
+    /// How often it had beaten when it was looked at, and when that was found first.
+    seen: Mutex<(u64, Instant)>,
 }
 
 impl Clock {
-    fn begin(&self, run: u64, begun: Instant) {
+    fn new(now: Instant) -> Self {
+        Self {
+            run: AtomicU64::new(0),
+            is_running: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            seen: Mutex::new((0, now)),
+        }
+    }
+
+    fn begin(&self, run: u64) {
         self.run.store(run, Ordering::SeqCst);
-        self.since.store(millis(begun) + 1, Ordering::SeqCst);
+        self.pulse.beat();
+        self.is_running.store(true, Ordering::SeqCst);
     }
 
     fn end(&self) {
-        self.since.store(0, Ordering::SeqCst);
+        self.is_running.store(false, Ordering::SeqCst);
     }
 
-    fn hangs(&self, begun: Instant) -> Option<u64> {
-        let since = self.since.load(Ordering::SeqCst);
-        let longest = u64::try_from(LONGEST_RUN.as_millis()).unwrap_or(u64::MAX);
-        let hangs = since > 0 && millis(begun).saturating_sub(since) > longest;
-        hangs.then(|| self.run.load(Ordering::SeqCst))
+    /// Looks at it, as is to be done every now and then; returns the run that hangs.
+    fn hangs(&self, now: Instant) -> Option<u64> {
+        let beats = self.pulse.beats();
+        let mut seen = lock(&self.seen);
+        if beats != seen.0 || !self.is_running.load(Ordering::SeqCst) {
+            *seen = (beats, now);
+        }
+        let is_silent = now.saturating_duration_since(seen.1) > LONGEST_SILENCE;
+        is_silent.then(|| self.run.load(Ordering::SeqCst))
     }
-}
-
-fn millis(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -474,6 +521,24 @@ mod tests {
         assert!((100..=104).contains(&dice), "{dice}");
         assert_eq!(outcome.tally.of("runs") * 2, dice);
         outcome.passed(&Counts, 5).unwrap();
+    }
+
+    #[test]
+    fn run_in_which_nothing_is_counted_hangs() {
+        let begun = Instant::now();
+        let clock = Clock::new(begun);
+        let after = |silences: u32| begun + silences * (LONGEST_SILENCE + Duration::from_secs(1));
+        assert_eq!(clock.hangs(after(1)), None, "none has begun");
+        clock.begin(7);
+        let mut tally = Tally::with(&clock.pulse);
+        assert_eq!(clock.hangs(after(2)), None, "it was not looked at before");
+        tally.count("dice");
+        assert_eq!(clock.hangs(after(3)), None);
+        assert_eq!(clock.hangs(after(4)), Some(7));
+        tally.merge(&Tally::default());
+        assert_eq!(clock.hangs(after(5)), None);
+        clock.end();
+        assert_eq!(clock.hangs(after(6)), None);
     }
 
     #[test]

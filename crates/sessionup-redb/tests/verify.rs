@@ -63,6 +63,10 @@ fn unfile(transaction: &WriteTransaction, step: i64, id: SessionId) {
     assert!(removed.is_some());
 }
 
+fn about(transaction: &WriteTransaction) -> redb::Table<'_, &'static str, u64> {
+    transaction.open_table(ABOUT).unwrap()
+}
+
 fn overwrite(transaction: &WriteTransaction, id: SessionId, bytes: &[u8]) {
     let mut sessions = transaction.open_table(SESSIONS).unwrap();
     sessions.insert(id.as_bytes(), bytes).unwrap();
@@ -104,7 +108,7 @@ async fn whole_bucket_is_counted_and_clean() {
 #[tokio::test]
 async fn each_kind_of_damage_is_found() {
     type Damage = fn(&WriteTransaction);
-    let cases: [(&str, Damage, Vec<Finding>); 10] = [
+    let cases: [(&str, Damage, Vec<Finding>); 12] = [
         (
             "altered record",
             |transaction| {
@@ -174,6 +178,20 @@ async fn each_kind_of_damage_is_found() {
                 },
             ],
         ),
+        (
+            "mark of the unlisted gone",
+            |transaction| drop(about(transaction).insert("format", 2).unwrap()),
+            vec![Finding::DamagedMark],
+        ),
+        (
+            "mark of the unlisted altered, and one is missing",
+            |transaction| {
+                about(transaction).insert("format", 2).unwrap();
+                about(transaction).insert("unlisted_from", 7).unwrap();
+                unlist(transaction, "ann", id(1));
+            },
+            vec![Finding::DamagedMark],
+        ),
     ];
     for (name, damage, expected) in cases {
         let database = database();
@@ -185,7 +203,8 @@ async fn each_kind_of_damage_is_found() {
         assert!(!report.is_clean(), "{name}");
         for finding in expected {
             let text = finding.to_string();
-            assert!(text.starts_with("session "), "{text}");
+            let names_it = text.starts_with("session ");
+            assert!(names_it || finding == Finding::DamagedMark, "{text}");
             assert!(!text.contains("ann"), "{text} names a user");
         }
     }

@@ -169,6 +169,9 @@ impl Snapshot {
         now: Option<Timestamp>,
         report: &mut Report,
     ) -> Result<(), redb::Error> {
+        if self.scope == Scope::Anything {
+            report.add(Finding::DamagedMark);
+        }
         let unlisted = self.check_records(now, report)?;
         self.check_users(&unlisted, report)?;
         self.check_expiries(report)?;

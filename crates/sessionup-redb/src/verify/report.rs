@@ -80,6 +80,9 @@ impl fmt::Display for Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Finding {
+    /// The mark cannot be read that tells which sessions need not be in the user index yet: none is
+    /// found to be missing there. The next store takes all for such, and they are listed.
+    DamagedMark,
     /// A record cannot be read, was altered or lies under another id. Its session is refused.
     DamagedRecord {
         /// The session.
@@ -140,6 +143,9 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DamagedMark => f.write_str(
+                "the mark of the sessions that need not be listed yet is damaged or missing",
+            ),
             Self::DamagedRecord { id, reason } => write!(f, "session {id}: {reason}"),
             Self::FiledElsewhere { id, step } => write!(
                 f,

@@ -28,7 +28,8 @@ pub struct Seen {
     pub sent: Vec<u8>,
 }
 
-/// Keeps the session's cookie, follows no redirects, and keeps connections open like a browser.
+/// Keeps the session's cookie, follows no redirects, and keeps connections open like a browser, but
+/// those on which it sent a body.
 pub struct Browser {
     agent: ureq::Agent,
     address: String,
@@ -168,8 +169,14 @@ impl Browser {
             request = request.header("cookie", format!("{COOKIE_NAME}={cookie}"));
         }
         let response = match body {
-            Some(body) => self.agent.run(request.body(body).unwrap()),
+            // Without a word about its length ureq sends an empty body by itself, after the fields.
+            None if method == "POST" => self.agent.run(request.body("").unwrap()),
             None => self.agent.run(request.body(()).unwrap()),
+            Some(body) => {
+                // A server that answers before it has read the body closes the connection then.
+                let agent = std::mem::replace(&mut self.agent, agent());
+                agent.run(request.body(body).unwrap())
+            }
         };
         let (parts, mut body) = response.unwrap().into_parts();
         let answer = Answer {

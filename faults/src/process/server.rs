@@ -191,7 +191,8 @@ impl Client {
     ///
     /// If there is no reply.
     pub fn get(&self, path: &str, token: Option<&str>) -> Result<Reply, ureq::Error> {
-        self.send(self.request("GET", path, token), "")
+        let request = self.request("GET", path, token).body(())?;
+        Self::hear(self.agent.run(request)?)
     }
 
     /// Sends a form, as a browser does from a page of the same site.
@@ -204,7 +205,9 @@ impl Client {
             .request("POST", path, token)
             .header("sec-fetch-site", "same-origin")
             .header("content-type", "application/x-www-form-urlencoded");
-        self.send(request, form)
+        // Also an empty form has a length, which goes along with the fields. Of a body that comes after
+        // its answer a server may not know what to make, and closes the connection.
+        Self::hear(self.agent.run(request.body(form)?)?)
     }
 
     fn request(&self, method: &str, path: &str, token: Option<&str>) -> http::request::Builder {
@@ -216,12 +219,7 @@ impl Client {
         }
     }
 
-    fn send(&self, request: http::request::Builder, body: &str) -> Result<Reply, ureq::Error> {
-        let mut response = if body.is_empty() {
-            self.agent.run(request.body(())?)?
-        } else {
-            self.agent.run(request.body(body)?)?
-        };
+    fn hear(mut response: Response<ureq::Body>) -> Result<Reply, ureq::Error> {
         // The connection is free again once the body was read.
         response.body_mut().read_to_vec()?;
         Ok(Reply {

@@ -113,7 +113,8 @@ fn costs(results: &Results, path: &Path) -> Result<(), Error> {
             "delete, 64 callers, durable where there is a file",
         ),
     ];
-    let area = SVGBackend::new(path, (1_040, 800)).into_drawing_area();
+    let size = (1_040, 690 + key_height(1_040, LOOKS.len()));
+    let area = SVGBackend::new(path, size).into_drawing_area();
     area.fill(&WHITE)?;
     let (panels_area, legend) = area.split_vertically(690);
     let mut seen = Vec::new();
@@ -153,7 +154,8 @@ fn creates(results: &Results, path: &Path) -> Result<(), Error> {
         };
         rows.into_iter().filter_map(point).collect()
     });
-    let area = SVGBackend::new(path, (760, 470)).into_drawing_area();
+    let height = 400 + key_height(760, lines.len());
+    let area = SVGBackend::new(path, (760, height)).into_drawing_area();
     area.fill(&WHITE)?;
     let (chart, legend) = area.split_vertically(400);
     let title = format!("durable creates a second, {}", told(size));
@@ -268,14 +270,29 @@ fn panel(
     Ok(())
 }
 
+/// The height of a line of a legend.
+const KEY_ROW: u32 = 22;
+
+fn key_columns(width: u32) -> u32 {
+    (width / 260).max(1)
+}
+
+/// The height of a legend.
+fn key_height(width: u32, entries: usize) -> u32 {
+    let rows = u32::try_from(entries)
+        .unwrap_or(u32::MAX)
+        .div_ceil(key_columns(width));
+    8 + rows.saturating_mul(KEY_ROW)
+}
+
 /// What the colours stand for, in columns.
 fn key(area: &Area<'_>, entries: &[(&str, RGBColor)]) -> Result<(), Error> {
     let (width, _) = area.dim_in_pixel();
-    let columns = (width / 260).max(1);
+    let columns = key_columns(width);
     for (nth, (label, color)) in entries.iter().enumerate() {
         let nth = u32::try_from(nth)?;
         let x = i32::try_from(24 + nth % columns * (width / columns))?;
-        let y = i32::try_from(8 + nth / columns * 22)?;
+        let y = i32::try_from(8 + nth / columns * KEY_ROW)?;
         area.draw(&Rectangle::new(
             [(x, y + 4), (x + 18, y + 9)],
             color.filled(),
@@ -287,4 +304,42 @@ fn key(area: &Area<'_>, entries: &[(&str, RGBColor)]) -> Result<(), Error> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use subject::Figures;
+
+    use super::*;
+    use crate::results::Line as Measured;
+
+    #[test]
+    fn legends_name_every_subject_within_the_picture() {
+        let rows = [Row::FetchAll, Row::Create1, Row::Create64, Row::Create512];
+        let lines = rows.into_iter().flat_map(|row| {
+            LOOKS.map(|(subject, ..)| Measured::Measured {
+                sessions: 10,
+                row,
+                subject: subject.to_owned(),
+                figures: Figures::from([("ns".to_owned(), 7.0)]),
+            })
+        });
+        let results: Results = lines.collect();
+        let directory = tempfile::tempdir().unwrap();
+        draw(&results, directory.path()).unwrap();
+        for (name, labels) in [("costs.svg", LOOKS.len()), ("creates.svg", DURABLE.len())] {
+            let picture = std::fs::read_to_string(directory.path().join(name)).unwrap();
+            let number = |text: &str, name: &str| -> u32 {
+                let value = text.split_once(name).unwrap().1.split('"').nth(1).unwrap();
+                value.parse().unwrap()
+            };
+            let height = number(&picture, " height=");
+            let within = LOOKS.iter().filter(|(_, label, _)| {
+                let label = label.replace('<', "&lt;").replace('>', "&gt;");
+                let text = picture.split("<text").find(|text| text.contains(&label));
+                text.is_some_and(|text| number(text, " y=") + 14 <= height)
+            });
+            assert_eq!(within.count(), labels, "{name}");
+        }
+    }
 }

@@ -7,72 +7,28 @@ use plotters::prelude::*;
 use subject::Error;
 
 use crate::bars::told;
-use crate::report::duration;
+use crate::report::{duration, name};
 use crate::results::Results;
 use crate::rows::Row;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Subjects with their names and colours in plots, in the order of legends.
-const LOOKS: [(&str, &str, RGBColor); 14] = [
-    ("redb", "sessionup-redb", RGBColor(0xd6, 0x2d, 0x20)),
-    (
-        "redb-cold",
-        "sessionup-redb, no records in memory",
-        RGBColor(0xf0, 0x8a, 0x7f),
-    ),
-    (
-        "memory",
-        "sessionup MemoryStore",
-        RGBColor(0xb0, 0x6a, 0x00),
-    ),
-    ("hash-map", "RwLock<HashMap>", RGBColor(0x77, 0x77, 0x77)),
-    (
-        "bare-redb",
-        "bare redb, a commit each",
-        RGBColor(0x22, 0x22, 0x22),
-    ),
-    (
-        "sqlite",
-        "SQLite, our tables, group commit",
-        RGBColor(0x2e, 0x7d, 0x32),
-    ),
-    (
-        "lmdb",
-        "LMDB, our tables, group commit",
-        RGBColor(0xc5, 0x1b, 0x7d),
-    ),
-    (
-        "tower-memory",
-        "tower-sessions MemoryStore",
-        RGBColor(0x00, 0x9e, 0x73),
-    ),
-    (
-        "tower-rusqlite",
-        "tower-sessions rusqlite",
-        RGBColor(0x00, 0x57, 0xb8),
-    ),
-    (
-        "tower-sqlx",
-        "tower-sessions sqlx-SQLite",
-        RGBColor(0x56, 0xb4, 0xe9),
-    ),
-    (
-        "tower-redis",
-        "tower-sessions Redis",
-        RGBColor(0x8e, 0x44, 0xad),
-    ),
-    (
-        "go-bolt",
-        "Go sessionup-boltstore",
-        RGBColor(0x00, 0xad, 0xd8),
-    ),
-    (
-        "go-memory",
-        "Go sessionup memstore",
-        RGBColor(0x5d, 0x6d, 0x7e),
-    ),
-    ("bare-axum", "bare axum", RGBColor(0x22, 0x22, 0x22)),
+/// Subjects with their colours in plots, in the order of legends.
+const LOOKS: [(&str, RGBColor); 14] = [
+    ("redb", RGBColor(0xd6, 0x2d, 0x20)),
+    ("redb-cold", RGBColor(0xf0, 0x8a, 0x7f)),
+    ("memory", RGBColor(0xb0, 0x6a, 0x00)),
+    ("hash-map", RGBColor(0x77, 0x77, 0x77)),
+    ("bare-redb", RGBColor(0x22, 0x22, 0x22)),
+    ("sqlite", RGBColor(0x2e, 0x7d, 0x32)),
+    ("lmdb", RGBColor(0xc5, 0x1b, 0x7d)),
+    ("tower-memory", RGBColor(0x00, 0x9e, 0x73)),
+    ("tower-rusqlite", RGBColor(0x00, 0x57, 0xb8)),
+    ("tower-sqlx", RGBColor(0x56, 0xb4, 0xe9)),
+    ("tower-redis", RGBColor(0x8e, 0x44, 0xad)),
+    ("go-bolt", RGBColor(0x00, 0xad, 0xd8)),
+    ("go-memory", RGBColor(0x5d, 0x6d, 0x7e)),
+    ("bare-axum", RGBColor(0x22, 0x22, 0x22)),
 ];
 /// Those that are durable, or could be.
 const DURABLE: [&str; 8] = [
@@ -119,7 +75,7 @@ fn costs(results: &Results, path: &Path) -> Result<(), Error> {
     let (panels_area, legend) = area.split_vertically(690);
     let mut seen = Vec::new();
     for (area, (row, title)) in panels_area.split_evenly((2, 2)).iter().zip(panels) {
-        let lines = lines(&LOOKS.map(|(name, ..)| name), |subject| {
+        let lines = lines(&LOOKS.map(|(subject, _)| subject), |subject| {
             let point = |size| Some((size as f64, results.median(size, row, subject, "ns")?));
             results.sizes().into_iter().filter_map(point).collect()
         });
@@ -184,9 +140,9 @@ fn shares(results: &Results, path: &Path) -> Result<(), Error> {
         return Ok(());
     };
     let mut bars = Vec::new();
-    for (name, label, color) in LOOKS {
-        if let Some(rate) = results.median(size, Row::Http, name, "per_second") {
-            bars.push((label, color, rate / bare * 100.0));
+    for (subject, color) in LOOKS {
+        if let Some(rate) = results.median(size, Row::Http, subject, "per_second") {
+            bars.push((name(subject), color, rate / bare * 100.0));
         }
     }
     let height = 80 + u32::try_from(bars.len())? * 32;
@@ -214,10 +170,10 @@ fn shares(results: &Results, path: &Path) -> Result<(), Error> {
 }
 
 fn lines(subjects: &[&str], points: impl Fn(&str) -> Vec<(f64, f64)>) -> Vec<Line> {
-    let line = |(name, label, color): (&str, &'static str, RGBColor)| {
-        let points = points(name);
-        (subjects.contains(&name) && !points.is_empty()).then_some(Line {
-            label,
+    let line = |(subject, color): (&'static str, RGBColor)| {
+        let points = points(subject);
+        (subjects.contains(&subject) && !points.is_empty()).then_some(Line {
+            label: name(subject),
             color,
             points,
         })
@@ -317,7 +273,7 @@ mod tests {
     fn legends_name_every_subject_within_the_picture() {
         let rows = [Row::FetchAll, Row::Create1, Row::Create64, Row::Create512];
         let lines = rows.into_iter().flat_map(|row| {
-            LOOKS.map(|(subject, ..)| Measured::Measured {
+            LOOKS.map(|(subject, _)| Measured::Measured {
                 sessions: 10,
                 row,
                 subject: subject.to_owned(),
@@ -327,19 +283,20 @@ mod tests {
         let results: Results = lines.collect();
         let directory = tempfile::tempdir().unwrap();
         draw(&results, directory.path()).unwrap();
-        for (name, labels) in [("costs.svg", LOOKS.len()), ("creates.svg", DURABLE.len())] {
-            let picture = std::fs::read_to_string(directory.path().join(name)).unwrap();
-            let number = |text: &str, name: &str| -> u32 {
-                let value = text.split_once(name).unwrap().1.split('"').nth(1).unwrap();
+        for (file, labels) in [("costs.svg", LOOKS.len()), ("creates.svg", DURABLE.len())] {
+            let picture = std::fs::read_to_string(directory.path().join(file)).unwrap();
+            let number = |text: &str, attribute: &str| -> u32 {
+                let value = text.split_once(attribute).unwrap().1;
+                let value = value.split('"').nth(1).unwrap();
                 value.parse().unwrap()
             };
             let height = number(&picture, " height=");
-            let within = LOOKS.iter().filter(|(_, label, _)| {
-                let label = label.replace('<', "&lt;").replace('>', "&gt;");
+            let within = LOOKS.iter().filter(|(subject, _)| {
+                let label = name(subject).replace('<', "&lt;").replace('>', "&gt;");
                 let text = picture.split("<text").find(|text| text.contains(&label));
                 text.is_some_and(|text| number(text, " y=") + 14 <= height)
             });
-            assert_eq!(within.count(), labels, "{name}");
+            assert_eq!(within.count(), labels, "{file}");
         }
     }
 }

@@ -6,13 +6,13 @@ use crate::bars::{self, Bound, told};
 use crate::results::{Results, Spread};
 use crate::rows::{REPEATED, Row};
 
-/// What a subject is called in tables and plots.
-pub(crate) fn title(subject: &str) -> &str {
+/// What a subject is called.
+pub(crate) fn name(subject: &str) -> &str {
     match subject {
-        "redb" => "**sessionup-redb**",
+        "redb" => "sessionup-redb",
         "redb-cold" => "sessionup-redb, no records in memory",
         "memory" => "sessionup MemoryStore",
-        "hash-map" => "`RwLock<HashMap>`",
+        "hash-map" => "RwLock<HashMap>",
         "bare-redb" => "bare redb, a commit each",
         "bare-redb-aside" => "bare redb, off the runtime",
         "bare-axum" => "bare axum",
@@ -25,6 +25,16 @@ pub(crate) fn title(subject: &str) -> &str {
         "go-bolt" => "Go sessionup-boltstore",
         "go-memory" => "Go sessionup memstore",
         other => other,
+    }
+}
+
+/// Its name as Markdown has it.
+fn title(subject: &str) -> String {
+    let name = name(subject);
+    match subject {
+        "redb" => format!("**{name}**"),
+        "hash-map" => format!("`{name}`"),
+        _ => name.to_owned(),
     }
 }
 

@@ -259,12 +259,8 @@ impl RedbStore {
         room: Room,
     ) -> Result<O::Answer, StoreError> {
         let (task, answer) = task(operation);
-        let answer = match self.shared.writes.push(task, room) {
-            Ok(()) => written(answer).await,
-            Err(error) => Err(error),
-        };
-        self.shared.board.count(&answer);
-        answer
+        let pushed = self.shared.writes.push(task, room);
+        self.written(pushed, answer).await
     }
 
     /// Has several things written that go together, as far as one transaction takes them.
@@ -276,16 +272,27 @@ impl RedbStore {
     ) -> Result<Vec<O::Answer>, StoreError> {
         let (tasks, answers): (Vec<_>, Vec<_>) = operations.map(task).unzip();
         let pushed = self.shared.writes.push_all(tasks, room);
-        let mut written_all = Vec::with_capacity(answers.len());
+        let mut all = Vec::with_capacity(answers.len());
         for answer in answers {
-            let answer = match &pushed {
-                Ok(()) => written(answer).await,
-                Err(error) => Err(error.clone()),
-            };
-            self.shared.board.count(&answer);
-            written_all.push(answer);
+            all.push(self.written(pushed.clone(), answer).await);
         }
-        written_all.into_iter().collect()
+        all.into_iter().collect()
+    }
+
+    /// Waits for what comes of something that was pushed.
+    async fn written<T>(
+        &self,
+        pushed: Result<(), StoreError>,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = match pushed {
+            Ok(()) => answer.await.unwrap_or_else(|oneshot::Canceled| {
+                Err(StoreError::outcome_unknown(WriterStopped))
+            }),
+            Err(error) => Err(error),
+        };
+        self.shared.board.count(&answer);
+        answer
     }
 
     /// Looks for something in memory, unless the store is closed.
@@ -315,12 +322,6 @@ impl RedbStore {
         self.shared.board.count(&answer);
         answer
     }
-}
-
-/// Waits for the answer to something that the writer has.
-async fn written<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-    let answer = answer.await;
-    answer.unwrap_or_else(|oneshot::Canceled| Err(StoreError::outcome_unknown(WriterStopped)))
 }
 
 impl fmt::Debug for RedbStore {

@@ -312,10 +312,7 @@ async fn full_disk_refuses_creates_and_all_else_goes_on() {
     assert!(matches!(again, Err(StoreError::Full { .. })), "{again:?}");
 
     // As long as something is in doubt and there is no room, the store opens its disk anew by itself.
-    let found = |number| {
-        let store = &store;
-        insist(async move || store.fetch(id(number), at(0)).await)
-    };
+    let found = async |number| insist(async || store.fetch(id(number), at(0)).await).await;
     assert_eq!(found(number).await, None, "nobody holds its token");
     assert!(found(2).await.is_some());
     // Where there is no room for it, it is refused in memory.
@@ -333,7 +330,7 @@ async fn full_disk_refuses_creates_and_all_else_goes_on() {
     while create(&store, number, "ann").await.is_err() {
         tokio::task::yield_now().await;
     }
-    assert!(found(number).await.is_some());
+    assert!(is_there(&store, number).await);
     store.close().await;
     assert_whole(&disk.database().unwrap());
 }

@@ -9,6 +9,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+mod watch;
+
+use watch::{Clock, LONGEST_SILENCE, Pulse};
+
 /// Where all randomness of a run comes from.
 pub type Rng = fastrand::Rng;
 
@@ -91,29 +95,6 @@ pub struct Tally {
     #[serde(skip)]
     pulse: Pulse,
 }
-
-/// Beats whenever something is counted, for whoever looks whether a run hangs. No part of what was
-/// counted.
-#[derive(Clone, Debug, Default)]
-struct Pulse(Arc<AtomicU64>);
-
-impl Pulse {
-    fn beat(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn beats(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl PartialEq for Pulse {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Pulse {}
 
 impl Tally {
     fn with(pulse: &Pulse) -> Self {
@@ -232,9 +213,6 @@ impl Outcome {
         ))
     }
 }
-
-/// A run in which nothing is counted for longer hangs. How long it may take depends on the disk.
-pub const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
 /// Runs a part until it is enough or a run fails. `progress` is told now and then.
 pub fn run(part: &dyn Part, plan: Plan, mut progress: impl FnMut(&Tally, Duration)) -> Outcome {
@@ -383,48 +361,6 @@ fn seed_of(seed: u64, run: u64) -> u64 {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(factor);
     }
     mixed ^ (mixed >> 31)
-}
-
-/// What a thread is doing, for whoever looks whether it hangs.
-struct Clock {
-    run: AtomicU64,
-    /// Not between two runs.
-    is_running: AtomicBool,
-    pulse: Pulse,
-    /// How often it had beaten when it was looked at, and when that was found first.
-    seen: Mutex<(u64, Instant)>,
-}
-
-impl Clock {
-    fn new(now: Instant) -> Self {
-        Self {
-            run: AtomicU64::new(0),
-            is_running: AtomicBool::new(false),
-            pulse: Pulse::default(),
-            seen: Mutex::new((0, now)),
-        }
-    }
-
-    fn begin(&self, run: u64) {
-        self.run.store(run, Ordering::SeqCst);
-        self.pulse.beat();
-        self.is_running.store(true, Ordering::SeqCst);
-    }
-
-    fn end(&self) {
-        self.is_running.store(false, Ordering::SeqCst);
-    }
-
-    /// Looks at it, as is to be done every now and then; returns the run that hangs.
-    fn hangs(&self, now: Instant) -> Option<u64> {
-        let beats = self.pulse.beats();
-        let mut seen = lock(&self.seen);
-        if beats != seen.0 || !self.is_running.load(Ordering::SeqCst) {
-            *seen = (beats, now);
-        }
-        let is_silent = now.saturating_duration_since(seen.1) > LONGEST_SILENCE;
-        is_silent.then(|| self.run.load(Ordering::SeqCst))
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::events::{Event, RevokedBy, Watch};
+use crate::events::{Concern, Event, RevokedBy, Watch};
 use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
 use crate::store::{Change, CreateOptions, Created, Epoch, StoreError, UserDeleted};
@@ -56,9 +56,16 @@ impl Manager {
         options: CreateOptions,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
+        let user_key = record.session.user_key.clone();
+        let replaced = options.replaces;
         let create = self.inner.store.create_dyn(record, options, now);
         let created = Patient::write(create, self.config().store_timeout).await;
-        created.inspect_err(|error| self.report(error))
+        created.inspect_err(|error| {
+            // The limit may have ended other sessions of the user.
+            let of_user = Some(Concern::User(&user_key));
+            let concerns = of_user.into_iter().chain(replaced.map(Concern::Session));
+            self.report_write(error, &concerns.collect::<Vec<_>>());
+        })
     }
 
     /// Returns the record of a live session.
@@ -82,7 +89,8 @@ impl Manager {
     ) -> Result<Option<Arc<Record>>, StoreError> {
         let update = self.inner.store.update_dyn(id, change, now);
         let updated = Patient::write(update, self.config().store_timeout).await;
-        updated.inspect_err(|error| self.report(error))
+        // The token may have been renewed.
+        updated.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))
     }
 
     pub(crate) async fn list(
@@ -107,7 +115,8 @@ impl Manager {
     ) -> Result<bool, StoreError> {
         let delete = self.inner.store.delete_dyn(id, owner);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))?;
         if deleted {
             self.tell(&Event::Revoked { id, by });
         }
@@ -122,7 +131,12 @@ impl Manager {
     ) -> Result<UserDeleted, StoreError> {
         let delete = self.inner.store.delete_user_dyn(user, except);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
+        // A user can revoke nothing again and again, and it would fill the log.
+        if deleted.deleted == 0 && by == RevokedBy::User {
+            return Ok(deleted);
+        }
         self.tell(&Event::RevokedUser {
             user_key: user.clone(),
             sessions: deleted.deleted,
@@ -153,7 +167,7 @@ impl Manager {
             self.tell(&Event::RevokedEverybody { sessions });
             return more
                 .map(|_| sessions)
-                .inspect_err(|error| self.report(error));
+                .inspect_err(|error| self.report_write(error, &[Concern::Everybody]));
         }
     }
 
@@ -198,17 +212,26 @@ impl Manager {
         Ok(present.is_some_and(|record| self.accepts(&record, &proven.hash, now)))
     }
 
-    /// Tells of a failure. Answers that are errors only because the caller must act on them are
-    /// none.
+    /// Tells of a read that failed.
     fn report(&self, error: &StoreError) {
-        match error {
+        self.report_write(error, &[]);
+    }
+
+    /// Tells of a write that failed. Answers that are errors only because the caller must act on
+    /// them are none. If the outcome is unknown, those are woken whose sessions may have ended.
+    fn report_write(&self, error: &StoreError, concerns: &[Concern<'_>]) {
+        let is_unknown = match error {
             StoreError::DuplicateId
             | StoreError::InvalidMeta(_)
             | StoreError::LimitReached { .. }
-            | StoreError::Overtaken => {}
-            failure => self.tell(&Event::StoreFailed {
-                error: failure.clone(),
-            }),
-        }
+            | StoreError::Overtaken => return,
+            StoreError::OutcomeUnknown { .. } => true,
+            _ => false,
+        };
+        let error = error.clone();
+        let event = Event::StoreFailed { error };
+        self.inner.log.write(&event, self.shown());
+        let concerns = if is_unknown { concerns } else { &[] };
+        self.inner.hub.publish_failure(&event, concerns);
     }
 }

@@ -116,7 +116,7 @@ impl Manager {
 
     /// Renews the token of a session whose user proved who they are, and ends all other sessions of
     /// the user, in one step. Ends all of them if the session ended, the token no longer proves it,
-    /// or another request is faster; then there is nothing issued.
+    /// another request is faster, or no token could be made.
     pub(crate) async fn renew_and_delete_others(
         &self,
         proven: &Proven,
@@ -124,20 +124,19 @@ impl Manager {
     ) -> Result<(UserDeleted, Option<Issued>), Error> {
         let Session { id, user_key, .. } = &proven.record.session;
         let now = self.now();
-        let known = match proven.record.secret_hash == proven.hash {
-            true => Ok(Some(Arc::clone(&proven.record))),
-            false => self.fetch(*id, now).await,
+        let present = if proven.record.secret_hash == proven.hash {
+            Some(Arc::clone(&proven.record))
+        } else {
+            // What cannot be read proves nothing.
+            self.fetch(*id, now).await.unwrap_or_default()
         };
-        let token = Token::renewed(*id, &*self.inner.random);
-        let (record, token) = match (known, token) {
-            (Ok(Some(record)), Ok(token)) if self.accepts(&record, &proven.hash, now) => {
-                (record, token)
-            }
-            (_, token) => {
-                let deleted = self.delete_user(user_key, &[], RevokedBy::User).await?;
-                return Ok((deleted, None))
-                    .and_then(|ended| token.map(|_| ended).map_err(Error::from));
-            }
+        let accepted = present.filter(|record| self.accepts(record, &proven.hash, now));
+        let token = Token::renewed(*id, &*self.inner.random).inspect_err(
+            |error| tracing::error!(target: "sessionup", %error, "token could not be renewed"),
+        );
+        let (Some(record), Ok(token)) = (accepted, token) else {
+            let deleted = self.delete_user(user_key, &[], RevokedBy::User).await?;
+            return Ok((deleted, None));
         };
         let to = token.credential(&self.config().kind).secret_hash;
         let change = renewal(&record, to, now, Some(client));

@@ -233,9 +233,9 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSession`] if there was none, or if it was lost meanwhile: then all sessions of the
-    /// user are revoked, and the user has to log in. [`Error::Random`], and all are revoked too.
-    /// [`Error::Store`]: the change is wholly made or not at all, call it again or
+    /// [`Error::NoSession`] if there was none, or if it could not be kept because it was lost
+    /// meanwhile or no token could be made: then all sessions of the user are revoked, and the user
+    /// has to log in. [`Error::Store`]: the change is wholly made or not at all; call it again, or
     /// [`Manager::revoke_by_user_key`].
     ///
     /// # Cancel safety

@@ -160,7 +160,7 @@ async fn hold(steps: &[(Action, i64)]) {
     let mut known: HashMap<SessionId, Arc<Record>> = HashMap::new();
     for (action, seconds) in steps {
         clock.set(Timestamp::from_millis(START.as_millis() + seconds * 1_000));
-        let watermark = store.watermark().marks().settled;
+        let watermark = store.shared().watermark().marks().settled;
         let Some(id) = browser.act(*action).await else {
             continue;
         };

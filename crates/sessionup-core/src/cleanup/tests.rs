@@ -3,7 +3,8 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::store::{
-    Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, Pruned, RecordPage,
+    SharedState, StoreExt, UserDeleted,
 };
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
@@ -15,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Answers each prune as `answer` says and tells the test about it.
 #[derive(Debug)]
 struct Scripted {
-    watermark: Watermark,
+    shared: SharedState,
     rounds: AtomicU32,
     told: mpsc::SyncSender<u32>,
     answer: fn(u32) -> Result<Pruned, StoreError>,
@@ -25,7 +26,7 @@ impl Scripted {
     fn new(answer: fn(u32) -> Result<Pruned, StoreError>) -> (Self, mpsc::Receiver<u32>) {
         let (told, rounds) = mpsc::sync_channel(1);
         let store = Self {
-            watermark: Watermark::default(),
+            shared: SharedState::default(),
             rounds: AtomicU32::new(0),
             told,
             answer,
@@ -39,8 +40,8 @@ impl Store for Scripted {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -56,7 +57,12 @@ impl Store for Scripted {
         Err(StoreError::Closed)
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -74,6 +80,20 @@ impl Store for Scripted {
     }
 
     async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<UserDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -201,7 +221,7 @@ fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
 #[derive(Debug)]
 struct Stuck {
     asked: mpsc::SyncSender<()>,
-    watermark: Watermark,
+    shared: SharedState,
 }
 
 impl Stuck {
@@ -216,8 +236,8 @@ impl Store for Stuck {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -233,7 +253,12 @@ impl Store for Stuck {
         self.hang().await
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         self.hang().await
     }
 
@@ -254,6 +279,20 @@ impl Store for Stuck {
         self.hang().await
     }
 
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.hang().await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.hang().await
+    }
+
     async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
         self.hang().await
     }
@@ -262,8 +301,8 @@ impl Store for Stuck {
 #[test]
 fn stopping_does_not_wait_for_a_store_that_hangs() {
     let (asked, was_asked) = mpsc::sync_channel(1);
-    let watermark = Watermark::default();
-    let stuck = Stuck { asked, watermark };
+    let shared = SharedState::default();
+    let stuck = Stuck { asked, shared };
     let cleanup = Cleanup::start(stuck, CleanupOptions::every(SOON)).unwrap();
     expect(&was_asked, "the call of the store");
     within_limit("the end of the cleanup", move || cleanup.stop());

@@ -83,8 +83,9 @@ impl AppState {
         name: &str,
         password: Password,
     ) -> Result<Option<PasswordHash>, PageError> {
+        let turn = self.passwords.turn()?;
         let stored = self.accounts.hash_of(name).await?;
-        let is_right = self.passwords.verify(password, stored.clone()).await?;
+        let is_right = turn.verify(password, stored.clone()).await?;
         Ok(stored.filter(|_| is_right))
     }
 }

@@ -14,6 +14,7 @@ mod api;
 pub mod app;
 pub mod args;
 pub mod database;
+mod hashing;
 mod pages;
 pub mod passwords;
 pub mod server;

@@ -12,6 +12,7 @@ use sessionup::{HttpError, Rejection};
 use tokio::task::JoinError;
 
 use crate::accounts::AccountsError;
+use crate::hashing::Busy;
 use crate::pages::{Viewer, confirm, page, wants_json};
 use crate::passwords::HashingFailed;
 
@@ -20,6 +21,8 @@ use crate::passwords::HashingFailed;
 pub(crate) enum PageError {
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    Busy(#[from] Busy),
     #[error("form could not be read")]
     Form(#[from] FormRejection),
     #[error(transparent)]
@@ -39,7 +42,7 @@ pub(crate) enum PageError {
 impl PageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Accounts(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Accounts(_) | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Form(rejection) => rejection.status(),
             Self::Hashing(_) | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -61,7 +64,8 @@ impl IntoResponse for PageError {
                 tracing::error!(error = %self, cause = self.source(), "page failed");
             }
             // The library has logged what is the matter with its store.
-            Self::Form(_)
+            Self::Busy(_)
+            | Self::Form(_)
             | Self::MethodNotAllowed
             | Self::NotFound
             | Self::Sessions(_)

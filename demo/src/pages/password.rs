@@ -47,7 +47,7 @@ pub(crate) async fn change(
     let Some(old) = verified else {
         return again("The current password is not right.");
     };
-    let new = app.passwords.hash(new).await?;
+    let new = app.passwords.turn()?.hash(new).await?;
     // A task, for half of it would be worse than nothing, and requests can be broken off.
     let task = tokio::spawn(apply(app, sessions, user.clone(), old, new, log_out_others));
     if !task.await?? {

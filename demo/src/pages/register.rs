@@ -51,7 +51,7 @@ async fn register(
         Ok(password) => password,
         Err(invalid) => return Ok(Err(invalid.to_string())),
     };
-    let hash = app.passwords.hash(password).await?;
+    let hash = app.passwords.turn()?.hash(password).await?;
     let is_made = app.accounts.insert(name.clone(), hash).await?;
     Ok(if is_made {
         Ok(name)

@@ -19,3 +19,5 @@ mod pages;
 pub mod passwords;
 pub mod server;
 mod shutdown;
+mod tries;
+mod verify;

@@ -1,6 +1,7 @@
 //! What a user is told when something goes wrong.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
@@ -37,6 +38,11 @@ pub(crate) enum PageError {
     Task(#[from] JoinError),
     #[error("form is too long")]
     TooLong,
+    #[error("password was tried too often")]
+    TooManyTries {
+        /// How long until it may be tried again.
+        wait: Duration,
+    },
 }
 
 impl PageError {
@@ -49,6 +55,16 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sessions(error) => HttpError::status_of(error),
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// Says in how many seconds it makes sense to try again.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyTries { wait } => Some(wait.as_secs().saturating_add(1)),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
         }
     }
 }
@@ -69,9 +85,10 @@ impl IntoResponse for PageError {
             | Self::MethodNotAllowed
             | Self::NotFound
             | Self::Sessions(_)
-            | Self::TooLong => {}
+            | Self::TooLong
+            | Self::TooManyTries { .. } => {}
         }
-        error_page(self.status())
+        error_page(self.status(), self.retry_after())
     }
 }
 
@@ -85,19 +102,20 @@ pub(crate) fn reject(rejection: &Rejection, request: &Parts) -> Response {
     match rejection {
         Rejection::NotFresh => confirm::ask(),
         Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
-        _ => error_page(rejection.status()),
+        Rejection::Unavailable(_) => error_page(rejection.status(), Some(1)),
+        _ => error_page(rejection.status(), None),
     }
 }
 
-fn error_page(status: StatusCode) -> Response {
+fn error_page(status: StatusCode, retry_after: Option<u64>) -> Response {
     let (title, text) = words(status);
     let content = html! {
         p { (text) }
         p { a.button.plain href="/" { "To the start page" } }
     };
     let mut response = (status, page(title, Viewer::Anybody, &content)).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -121,6 +139,11 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
             "This address only takes what a form on our pages sends.",
         ),
         StatusCode::PAYLOAD_TOO_LARGE => ("Too long", "That was more than our forms take."),
+        StatusCode::TOO_MANY_REQUESTS => (
+            "Too many tries",
+            "A password was given too often for this account, or from your network. Please try again \
+             in a few minutes. Where you are logged in, you stay logged in.",
+        ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "Please try again",
             "Something is the matter on our side. Nobody was logged out by it; please try again in \

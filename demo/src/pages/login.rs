@@ -9,6 +9,7 @@ use sessionup::Sessions;
 use crate::app::AppState;
 use crate::pages::error::PageError;
 use crate::pages::{Credentials, Form, Viewer, current_password_field, name_field, page, problem};
+use crate::tries::Network;
 
 pub(crate) async fn form() -> Markup {
     show("", None)
@@ -16,11 +17,14 @@ pub(crate) async fn form() -> Markup {
 
 pub(crate) async fn submit(
     State(app): State<AppState>,
+    network: Network,
     sessions: Sessions,
     Form(login): Form<Credentials>,
 ) -> Result<Response, PageError> {
     let name = login.name.trim();
-    if app.verify(name, login.password).await?.is_none() {
+    let current = sessions.current().await?;
+    let verified = app.verify(name, login.password, network, current.as_deref());
+    if verified.await?.is_none() {
         let again = show(name, Some("This name and password do not go together."));
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response());
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use demo::accounts::Accounts;
 use demo::app::{AppState, app};
 use demo::args::Cookies;
@@ -19,6 +20,9 @@ use tokio::runtime::Runtime;
 pub struct InProcess {
     pub address: String,
     pub manager: Manager,
+    pub passwords: Passwords,
+    /// Answers without a socket.
+    pub app: Router,
     runtime: Runtime,
     store: RedbStore,
     _directory: TempDir,
@@ -44,20 +48,28 @@ impl InProcess {
         let manager = manager.derive().clock(clock).build().unwrap();
         let accounts = Accounts::open(database).unwrap();
         let passwords = Passwords::new().unwrap();
-        let app = app(AppState::new(accounts, passwords, manager.clone()));
+        let app = app(AppState::new(accounts, passwords.clone(), manager.clone()));
 
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let service = app
+            .clone()
+            .into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async { axum::serve(listener, service).await.unwrap() });
         Self {
             address,
             manager,
+            passwords,
+            app,
             runtime,
             store,
             _directory: directory,
         }
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     pub fn close_store(&self) {

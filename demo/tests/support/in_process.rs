@@ -1,7 +1,6 @@
 //! The demo within the process of the tests.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +8,7 @@ use demo::accounts::Accounts;
 use demo::app::{AppState, app};
 use demo::args::Cookies;
 use demo::passwords::Passwords;
-use demo::{database, server};
+use demo::server;
 use sessionup::{Clock, Manager, ManualClock, SystemClock};
 use sessionup_redb::RedbStore;
 use tempfile::TempDir;
@@ -41,12 +40,12 @@ impl InProcess {
     fn with(clock: impl Clock) -> Self {
         evidence::listen();
         let directory = tempfile::tempdir().unwrap();
-        let database = database::open(&directory.path().join("demo.redb")).unwrap();
         // Without cleanup: it would go by the system's clock.
-        let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
+        let store = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        let store = store.open(directory.path().join("demo.redb")).unwrap();
         let manager = server::manager(store.clone(), Cookies::default()).unwrap();
         let manager = manager.derive().clock(clock).build().unwrap();
-        let accounts = Accounts::open(database).unwrap();
+        let accounts = Accounts::open(directory.path().join("accounts")).unwrap();
         let passwords = Passwords::new().unwrap();
         let app = app(AppState::new(accounts, passwords.clone(), manager.clone()));
 

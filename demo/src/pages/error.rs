@@ -9,11 +9,12 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
-use sessionup::{HttpError, Rejection};
+use sessionup::{HttpError, Refusal, Rejection};
 use tokio::task::JoinError;
 
 use crate::accounts::AccountsError;
 use crate::hashing::Busy;
+use crate::pages::login::{LOGGED_IN, NOT_KEPT};
 use crate::pages::{Viewer, confirm, page, wants_json};
 use crate::passwords::HashingFailed;
 
@@ -93,14 +94,17 @@ impl IntoResponse for PageError {
 }
 
 /// Answers a request that a layer let not through: with the login form, with a form that asks for the
-/// password, with a page that says why, or with JSON if that was asked for. Whose session cannot be told is not sent to the login form; they
-/// may well be logged in.
+/// password, with a page that says why, or with JSON if that was asked for. Whose session cannot be told
+/// is not sent to the login form; they may well be logged in.
 pub(crate) fn reject(rejection: &Rejection, request: &Parts) -> Response {
     if wants_json(&request.headers) {
         return rejection.to_response();
     }
     match rejection {
         Rejection::NotFresh => confirm::ask(),
+        Rejection::Unauthenticated(Refusal::Absent) if request.uri == LOGGED_IN => {
+            Redirect::to(NOT_KEPT).into_response()
+        }
         Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
         Rejection::Unavailable(_) => error_page(rejection.status(), Some(1)),
         _ => error_page(rejection.status(), None),

@@ -9,6 +9,7 @@ use sessionup::Sessions;
 use crate::accounts::AccountName;
 use crate::app::AppState;
 use crate::pages::error::PageError;
+use crate::pages::login::LOGGED_IN;
 use crate::pages::{Credentials, Form, Viewer, name_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password};
 use crate::tries::Network;
@@ -30,7 +31,7 @@ pub(crate) async fn submit(
     match register(&app, &typed, password, network).await? {
         Ok(name) => {
             sessions.init(name.as_str()).await?;
-            Ok(Redirect::to("/devices").into_response())
+            Ok(Redirect::to(LOGGED_IN).into_response())
         }
         Err(why) => {
             let again = show(&typed, Some(&why));

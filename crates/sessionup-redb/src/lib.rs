@@ -28,10 +28,15 @@ mod cache;
 mod closed;
 mod control;
 mod database;
+mod directory;
 mod doubt;
 mod error;
 mod file;
 mod health;
+mod identity;
+#[cfg(test)]
+#[path = "../tests/support/limit.rs"]
+mod limit;
 mod marks;
 mod overlay;
 mod queue;
@@ -54,9 +59,11 @@ mod walk;
 mod window;
 mod writer;
 
-pub use builder::{Commits, RedbStoreBuilder};
+pub use builder::{Commits, RedbStoreBuilder, open_database};
 pub use closed::{Compacted, FileReader, compact_file};
 pub use control::{Control, ControlError, FoundSession};
+#[doc(hidden)]
+pub use directory::sync_directory_of;
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;

@@ -1,6 +1,7 @@
 //! The store: handles, and the life of its threads.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +94,9 @@ impl RedbStore {
     ///   changes wait, and this function may too. Never await a store while you hold one.
     /// - After an input or output error the store cannot open the database anew: it answers
     ///   [`StoreError::Unavailable`] from then on.
+    /// - redb makes a file that others can read (mode 0644), with the users and addresses in it, and
+    ///   fails at once if another process has the file open. [`open_database`](crate::open_database)
+    ///   does both as [`RedbStore::open`] does.
     ///
     /// # Errors
     ///
@@ -137,7 +141,8 @@ impl RedbStore {
         cleanup.map_or_else(CleanupErrors::none, Cleanup::errors)
     }
 
-    /// Says how the store is. Waits for nothing, so it can be asked at any time.
+    /// Says how the store is. Waits for no operation of the store, so it can be asked at any time; if the
+    /// path of the file is known, asks the operating system once where it leads.
     ///
     /// # Example
     ///
@@ -227,11 +232,7 @@ impl RedbStore {
             owner.cleanup = Some(cleanup.map_err(no_thread)?);
         }
         if let Some(database) = control {
-            let listening = owner.listen(database, settings);
-            listening.map_err(|source| OpenError::Control {
-                path: database.to_owned(),
-                source: Arc::new(source),
-            })?;
+            owner.listen_or_warn(database, settings)?;
         }
         Ok(Self {
             shared,
@@ -422,6 +423,10 @@ impl Store for RedbStore {
         let pruned = self.write(prune, Room::Common).await;
         // The handle of the cleanup keeps nothing open.
         if self.owner.is_none() {
+            if let Some(file) = &self.shared.file {
+                // It logs what it finds.
+                file.is_displaced();
+            }
             let board = &self.shared.board;
             board.set(|board| &board.cleanup_fails, pruned.is_err());
         }
@@ -468,6 +473,30 @@ impl Owner {
     #[cfg(not(unix))]
     fn listen(&mut self, _: &Path, _: &Settings) -> std::io::Result<()> {
         Err(crate::control::unsupported())
+    }
+
+    /// Listens beside the database, or goes on without if that is allowed.
+    fn listen_or_warn(&mut self, database: &Path, settings: &Settings) -> Result<(), OpenError> {
+        let Err(source) = self.listen(database, settings) else {
+            return Ok(());
+        };
+        let path = database.to_owned();
+        match source.kind() {
+            ErrorKind::AddrInUse => Err(OpenError::ServerListens {
+                socket: crate::control::socket_beside(database).unwrap_or_else(|_| path.clone()),
+                path,
+            }),
+            kind if settings.control_is_optional && kind != ErrorKind::ResourceBusy => {
+                let path = path.display();
+                tracing::warn!(target: "sessionup_redb", %path, error = %source, "control socket could not be made: tools cannot reach this store");
+                self.shared.board.set(|board| &board.lacks_control, true);
+                Ok(())
+            }
+            _ => Err(OpenError::Control {
+                path,
+                source: Arc::new(source),
+            }),
+        }
     }
 
     fn stop(&self) {

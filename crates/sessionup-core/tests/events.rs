@@ -90,7 +90,6 @@ async fn each_thing_that_happens_is_told() {
         "created of eve",
         "created of eve",
         "revoked by user",
-        "revoked 0 of eve by user",
         "revoked 1 of eve by user",
     ];
     assert_eq!(told(&events), all);
@@ -233,6 +232,23 @@ async fn nobody_who_listens_holds_up_a_login() {
     let told = told(&events);
     assert_eq!(told.len(), 1 + 1_024);
     assert_eq!(told.first().unwrap(), "missed 6");
+}
+
+#[tokio::test]
+async fn end_of_the_manager_reaches_every_receiver() {
+    let manager = manager();
+    let events = manager.events();
+    let waiting: [_; 3] = std::array::from_fn(|_| {
+        let events = events.clone();
+        tokio::spawn(async move { events.recv().await.is_none() })
+    });
+    // On one thread: all of them wait when this one goes on.
+    tokio::task::yield_now().await;
+    drop(manager);
+    for waiting in waiting {
+        let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(ended.expect("a receiver still waits").unwrap());
+    }
 }
 
 /// Counts how often it is woken.

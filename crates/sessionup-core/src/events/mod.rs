@@ -1,12 +1,15 @@
 //! What happens to sessions, for whoever wants to know.
 
 mod hub;
+mod lanes;
 mod log;
+mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub(crate) use hub::{Hub, Watch};
+pub(crate) use hub::{Concern, Hub, Watch};
+pub(crate) use lanes::Lanes;
 pub(crate) use log::Log;
 
 use crate::feed::{Feed, Received};
@@ -52,7 +55,7 @@ pub enum Event {
         /// The address of the request.
         ip: Option<IpAddr>,
     },
-    /// So many events gave way because nobody received them.
+    /// Events were dropped because the receiver was too slow.
     Missed {
         /// How many.
         events: u64,
@@ -99,6 +102,42 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Says what sign of a stolen token the event is, if it is one.
+    ///
+    /// Only what takes a token to cause: a secret that was made up is none.
+    pub(crate) const fn suspicion(&self) -> Option<Suspicion> {
+        let (id, sign) = match self {
+            Self::Mismatched { id, .. } => (*id, Sign::Mismatched),
+            Self::Rejected {
+                id: Some(id),
+                reason,
+                ..
+            } => match reason {
+                Refusal::Mismatch(_) => (*id, Sign::Mismatch),
+                Refusal::Reused => (*id, Sign::Reused),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Suspicion { id, sign })
+    }
+}
+
+/// A sign that the token of a session was stolen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Suspicion {
+    id: SessionId,
+    sign: Sign,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sign {
+    Mismatch,
+    Mismatched,
+    Reused,
+}
+
 /// By whom or by what a session was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -135,22 +174,30 @@ impl RevokedBy {
 
 /// The events of a manager and of those derived from it, from the moment it was made.
 ///
-/// They may be received and need not be: the latest 1,024 are kept, and
-/// [`Event::Missed`] says how many gave way. No session ever waits for a receiver. Clones take from
-/// the same events, each of which is received once; another call of
+/// They may be received and need not be. Of each of these, the latest 1,024 are kept, so that bad
+/// cookies of strangers cannot drop the events about a stolen token:
+///
+/// - changes: sessions that were created, renewed, evicted and revoked, and jumps of the clock;
+/// - signs of a stolen token: [`Event::Mismatched`], and [`Event::Rejected`] for
+///   [`Refusal::Reused`] and [`Refusal::Mismatch`]; of these at most four of each kind wait for each
+///   session, so that the owner of a session cannot drop the events about others;
+/// - the rest: other rejections, and failures of the store.
+///
+/// [`Event::Missed`] says how many were dropped. No session ever waits for a receiver. Clones take
+/// from the same events, each of which is received once; another call of
 /// [`Manager::events`](crate::Manager::events) makes a receiver that gets all of them too.
 #[derive(Clone, Debug)]
 pub struct Events {
-    feed: Arc<Feed<Event>>,
+    feed: Arc<Feed<Event, Lanes>>,
 }
 
 impl Events {
-    /// Most events that wait to be received; older ones give way.
+    /// Most events of each group that wait to be received; older ones are dropped.
     pub const CAPACITY: usize = 1_024;
 
     fn open() -> Self {
         Self {
-            feed: Arc::new(Feed::new(Self::CAPACITY)),
+            feed: Arc::new(Feed::over(Lanes::new(Self::CAPACITY))),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::events::{Event, RevokedBy, Watch};
+use crate::events::{Concern, Event, RevokedBy, Watch};
 use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
 use crate::store::{
@@ -59,9 +59,16 @@ impl Manager {
         options: CreateOptions,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
+        let user_key = record.session.user_key.clone();
+        let replaced = options.replaces;
         let create = self.inner.store.create_dyn(record, options, now);
         let created = Patient::write(create, self.config().store_timeout).await;
-        created.inspect_err(|error| self.report(error))
+        created.inspect_err(|error| {
+            // The limit may have ended other sessions of the user.
+            let of_user = Some(Concern::User(&user_key));
+            let concerns = of_user.into_iter().chain(replaced.map(Concern::Session));
+            self.report_write(error, &concerns.collect::<Vec<_>>());
+        })
     }
 
     /// Returns the record of a live session of the manager's kind.
@@ -88,7 +95,8 @@ impl Manager {
     ) -> Result<Option<Arc<Record>>, StoreError> {
         let update = self.inner.store.update_dyn(id, change, now);
         let updated = Patient::write(update, self.config().store_timeout).await;
-        updated.inspect_err(|error| self.report(error))
+        // The token may have been renewed.
+        updated.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))
     }
 
     /// Lists all live sessions of a user that are of the manager's kind, oldest first.
@@ -142,7 +150,8 @@ impl Manager {
     ) -> Result<bool, StoreError> {
         let delete = self.inner.store.delete_dyn(id, owner);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))?;
         if deleted {
             self.tell(&Event::Revoked { id, by });
         }
@@ -157,7 +166,12 @@ impl Manager {
     ) -> Result<UserDeleted, StoreError> {
         let delete = self.inner.store.delete_user_dyn(user, except);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
+        // A user can revoke nothing again and again, and it would fill the log.
+        if deleted.deleted == 0 && by == RevokedBy::User {
+            return Ok(deleted);
+        }
         self.tell(&Event::RevokedUser {
             user_key: user.clone(),
             sessions: deleted.deleted,
@@ -176,19 +190,23 @@ impl Manager {
     ) -> Result<OthersDeleted, StoreError> {
         let delete = self.inner.store.delete_others_dyn(user, id, change, now);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
-        self.tell(&Event::RevokedUser {
-            user_key: user.clone(),
-            sessions: deleted.deleted,
-            by: RevokedBy::User,
-        });
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
+        if deleted.deleted > 0 {
+            self.tell(&Event::RevokedUser {
+                user_key: user.clone(),
+                sessions: deleted.deleted,
+                by: RevokedBy::User,
+            });
+        }
         Ok(deleted)
     }
 
     pub(crate) async fn delete_all(&self) -> Result<u64, StoreError> {
         let delete = self.inner.store.delete_all_dyn();
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let sessions = deleted.inspect_err(|error| self.report(error))?;
+        let everybody = &[Concern::Everybody];
+        let sessions = deleted.inspect_err(|error| self.report_write(error, everybody))?;
         self.tell(&Event::RevokedEverybody { sessions });
         Ok(sessions)
     }
@@ -234,17 +252,26 @@ impl Manager {
         Ok(present.is_some_and(|record| self.accepts(&record, &proven.hash, now)))
     }
 
-    /// Tells of a failure. Answers that are errors only because the caller must act on them are
-    /// none.
+    /// Tells of a read that failed.
     fn report(&self, error: &StoreError) {
-        match error {
+        self.report_write(error, &[]);
+    }
+
+    /// Tells of a write that failed. Answers that are errors only because the caller must act on
+    /// them are none. If the outcome is unknown, those are woken whose sessions may have ended.
+    fn report_write(&self, error: &StoreError, concerns: &[Concern<'_>]) {
+        let is_unknown = match error {
             StoreError::DuplicateId
             | StoreError::InvalidMeta(_)
             | StoreError::LimitReached { .. }
-            | StoreError::Overtaken => {}
-            failure => self.tell(&Event::StoreFailed {
-                error: failure.clone(),
-            }),
-        }
+            | StoreError::Overtaken => return,
+            StoreError::OutcomeUnknown { .. } => true,
+            _ => false,
+        };
+        let error = error.clone();
+        let event = Event::StoreFailed { error };
+        self.inner.log.write(&event, self.shown());
+        let concerns = if is_unknown { concerns } else { &[] };
+        self.inner.hub().publish_failure(&event, concerns);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::future::Future;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -12,8 +11,8 @@ use sessionup_core::{ListedSession, Manager};
 
 use super::answer::{Failure, Revoked, method_not_allowed, no_store, not_found};
 use super::guard::{Guard, Verdict, check};
+use super::path::NamedById;
 use super::query::Named;
-use super::user::NamedById;
 use crate::{CurrentSession, SameOriginLayer, SessionLayers, Sessions};
 
 /// Endpoints by which administrators list and revoke anybody's sessions (ASVS 5.0 7.4.5).
@@ -147,11 +146,8 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(manager): State<Manager>,
     sessions: Sessions,
-    named: Result<Path<NamedById>, PathRejection>,
+    NamedById(id): NamedById,
 ) -> Result<StatusCode, Failure> {
-    let Ok(Path(NamedById { id })) = named else {
-        return Err(Failure::NotFound);
-    };
     // The administrator's own by the handle, which removes the cookie.
     let own = sessions.current().await?;
     let revoked = match own.filter(|session| session.id == id) {

@@ -48,6 +48,7 @@ mod answer;
 mod guard;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod path;
 mod query;
 mod user;
 

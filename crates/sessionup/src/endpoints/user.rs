@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use serde::Deserialize;
-use sessionup_core::{ListedSession, Manager, SessionId};
+use sessionup_core::{ListedSession, Manager};
 
 use super::answer::{Failure, Revoked, method_not_allowed, no_store, not_found};
+use super::path::NamedById;
 use crate::{ClearSiteData, SameOriginLayer, SessionLayers, Sessions};
 
 /// Endpoints by which users list and revoke their own sessions and log out.
@@ -117,12 +116,6 @@ impl UserEndpoints {
     }
 }
 
-/// The part of a path that names a session. Parameters of a path around it are none of its business.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct NamedById {
-    pub(super) id: SessionId,
-}
-
 /// List your sessions
 ///
 /// Your live sessions, oldest first; the one of this request is marked as current.
@@ -167,11 +160,8 @@ pub(super) async fn list(sessions: Sessions) -> Result<Json<Vec<ListedSession>>,
 pub(super) async fn revoke(
     State(at_end): State<AtEnd>,
     sessions: Sessions,
-    named: Result<Path<NamedById>, PathRejection>,
+    NamedById(id): NamedById,
 ) -> Result<impl IntoResponse, Failure> {
-    let Ok(Path(NamedById { id })) = named else {
-        return Err(Failure::NotFound);
-    };
     let current = sessions.current().await?;
     if !sessions.revoke_by_id(id).await? {
         return Err(Failure::NotFound);

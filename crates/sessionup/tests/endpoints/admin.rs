@@ -101,6 +101,18 @@ async fn administrators_see_and_revoke_those_they_name() {
 }
 
 #[tokio::test]
+async fn admin_revoke_under_path_with_own_id_ends_session() {
+    let mut stage = Stage::with(|manager, app| {
+        app.nest("/tenants/{id}/sessions", administration(manager).router())
+    })
+    .await;
+    let path = stage.path("/tenants/7/sessions/{bobs}");
+    let reply = ask(&mut stage.root, "DELETE", &path).await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(stage.logged_in().await, [true, true, false, true]);
+}
+
+#[tokio::test]
 async fn revoking_ones_own_removes_the_cookie() {
     for (method, path) in [
         ("DELETE", "/admin/sessions/{roots}"),

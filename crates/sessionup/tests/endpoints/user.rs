@@ -200,6 +200,25 @@ async fn layers_further_out_share_the_handle() {
 }
 
 #[tokio::test]
+async fn revoke_under_path_with_own_id_ends_session() {
+    let mut stage =
+        Stage::with(|manager, app| app.nest("/tenants/{id}/sessions", users(manager).router()))
+            .await;
+    let list = stage.ann.get("/tenants/7/sessions").await;
+    assert_eq!(list.json().as_array().unwrap().len(), 2);
+
+    let path = stage.path("/tenants/7/sessions/{other}");
+    let reply = ask(&mut stage.ann, "DELETE", &path).await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(stage.logged_in().await, [true, false, true, true]);
+
+    // The application's own parameter names no session.
+    let path = stage.path("/tenants/{current}/sessions/x");
+    assert_eq!(ask(&mut stage.ann, "DELETE", &path).await.status, 404);
+    assert_eq!(stage.logged_in().await, [true, false, true, true]);
+}
+
+#[tokio::test]
 async fn pages_of_a_trusted_origin_may_revoke() {
     let origin = "https://app.example.org";
     let mut stage = Stage::with(|manager, app| {

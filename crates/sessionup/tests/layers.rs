@@ -295,6 +295,22 @@ async fn last_action_decides_about_the_one_cookie() {
     assert_eq!(store.records().await, 1);
 }
 
+/// Browsers ignore blanks around the name of a cookie.
+#[tokio::test]
+async fn login_beside_padded_cookie_name_sends_one_cookie() {
+    async fn login(sessions: Sessions) -> Result<impl IntoResponse, HttpError> {
+        sessions.init("ann").await?;
+        let by_hand = [("set-cookie", "__Host-id =by-hand; Path=/; Secure")];
+        Ok((by_hand, "text"))
+    }
+    let manager = manager(MemoryStore::new());
+    let app = Router::new()
+        .route("/", post(login))
+        .layer(manager.public());
+    let reply = Browser::new(&app).post("/").await;
+    assert_eq!(reply.set_cookies().len(), 1, "{:?}", reply.set_cookies());
+}
+
 #[tokio::test]
 async fn rejection_is_the_applications_to_choose() {
     let store = Switch::default();

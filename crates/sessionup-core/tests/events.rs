@@ -225,7 +225,7 @@ async fn derived_managers_tell_each_others_events() {
 
 #[tokio::test]
 async fn nobody_who_listens_holds_up_a_login() {
-    let manager = manager();
+    let manager = manager().derive().no_limit().build().unwrap();
     let events = manager.events();
     for _ in 0..1_030 {
         login(&manager, "ann").await;

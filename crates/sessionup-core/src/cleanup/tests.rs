@@ -3,7 +3,8 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::store::{
-    Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, Pruned, RecordPage,
+    SharedState, StoreExt, UserDeleted,
 };
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
@@ -12,7 +13,7 @@ const SOON: Duration = Duration::from_millis(1);
 /// Answers each prune as `answer` says and tells the test about it.
 #[derive(Debug)]
 struct Scripted {
-    watermark: Watermark,
+    shared: SharedState,
     rounds: AtomicU32,
     told: mpsc::SyncSender<u32>,
     answer: fn(u32) -> Result<Pruned, StoreError>,
@@ -22,7 +23,7 @@ impl Scripted {
     fn new(answer: fn(u32) -> Result<Pruned, StoreError>) -> (Self, mpsc::Receiver<u32>) {
         let (told, rounds) = mpsc::sync_channel(1);
         let store = Self {
-            watermark: Watermark::default(),
+            shared: SharedState::default(),
             rounds: AtomicU32::new(0),
             told,
             answer,
@@ -36,8 +37,8 @@ impl Store for Scripted {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -53,7 +54,12 @@ impl Store for Scripted {
         Err(StoreError::Closed)
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -71,6 +77,20 @@ impl Store for Scripted {
     }
 
     async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<UserDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -172,7 +192,7 @@ fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
 #[derive(Debug)]
 struct Stuck {
     asked: mpsc::SyncSender<()>,
-    watermark: Watermark,
+    shared: SharedState,
 }
 
 impl Stuck {
@@ -187,8 +207,8 @@ impl Store for Stuck {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -204,7 +224,12 @@ impl Store for Stuck {
         self.hang().await
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         self.hang().await
     }
 
@@ -225,6 +250,20 @@ impl Store for Stuck {
         self.hang().await
     }
 
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.hang().await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.hang().await
+    }
+
     async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
         self.hang().await
     }
@@ -233,8 +272,8 @@ impl Store for Stuck {
 #[test]
 fn stopping_does_not_wait_for_a_store_that_hangs() {
     let (asked, was_asked) = mpsc::sync_channel(1);
-    let watermark = Watermark::default();
-    let stuck = Stuck { asked, watermark };
+    let shared = SharedState::default();
+    let stuck = Stuck { asked, shared };
     let cleanup = Cleanup::start(stuck, CleanupOptions::every(SOON)).unwrap();
     was_asked.recv().unwrap();
     cleanup.stop();

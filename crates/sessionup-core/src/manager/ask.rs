@@ -1,13 +1,16 @@
 //! Asking the store, with patience, and telling what happened.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::events::{Event, RevokedBy, Watch};
 use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
-use crate::store::{Change, CreateOptions, Created, Epoch, StoreError, UserDeleted};
+use crate::store::{
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, StoreError, UserDeleted,
+};
 use crate::watermark::Jump;
-use crate::{ListedSession, Record, Session, SessionId, Timestamp, UserKey};
+use crate::{ListedSession, Record, Session, SessionId, SessionPage, Timestamp, UserKey};
 
 impl Manager {
     pub(crate) fn config(&self) -> &Config {
@@ -17,7 +20,7 @@ impl Manager {
     /// Returns the time to judge by and to record. It does not step back with the clock.
     pub(crate) fn now(&self) -> Timestamp {
         let Inner { clock, store, .. } = &*self.inner;
-        let (judged, jump) = clock.look(store.watermark_dyn());
+        let (judged, jump) = clock.look(store.shared_dyn().watermark());
         if let Some(Jump { from, to }) = jump {
             self.tell(&Event::ClockJumped { from, to });
         }
@@ -35,19 +38,19 @@ impl Manager {
 
     /// Begins to watch for the end of a session.
     pub(crate) fn watch(&self, session: &Session) -> Watch {
-        self.inner.hub.watch(session.id, session.user_key.clone())
+        self.inner.hub().watch(session.id, session.user_key.clone())
     }
 
     /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
     pub(super) fn tell(&self, event: &Event) {
         self.inner.log.write(event, self.shown());
-        self.inner.hub.publish(event, None);
+        self.inner.hub().publish(event, None);
     }
 
     /// As [`Manager::tell`], but one who watches knows already.
     pub(super) fn tell_others(&self, event: &Event, knows: &Watch) {
         self.inner.log.write(event, self.shown());
-        self.inner.hub.publish(event, Some(knows));
+        self.inner.hub().publish(event, Some(knows));
     }
 
     pub(super) async fn create(
@@ -61,7 +64,7 @@ impl Manager {
         created.inspect_err(|error| self.report(error))
     }
 
-    /// Returns the record of a live session.
+    /// Returns the record of a live session of the manager's kind.
     pub(crate) async fn fetch(
         &self,
         id: SessionId,
@@ -70,8 +73,11 @@ impl Manager {
         let fetch = self.inner.store.fetch_dyn(id, now);
         let fetched = Patient::read(fetch, self.config().store_timeout).await;
         let fetched = fetched.inspect_err(|error| self.report(error))?;
-        // The store promises both; nobody is logged in on a promise.
-        Ok(fetched.filter(|record| record.session.id == id && record.session.is_live(now)))
+        // The store promises the first two; nobody is logged in on a promise.
+        Ok(fetched.filter(|record| {
+            let session = &record.session;
+            session.id == id && session.is_live(now) && session.kind == self.config().kind
+        }))
     }
 
     pub(super) async fn update(
@@ -85,18 +91,47 @@ impl Manager {
         updated.inspect_err(|error| self.report(error))
     }
 
+    /// Lists all live sessions of a user that are of the manager's kind, oldest first.
     pub(crate) async fn list(
         &self,
         user: &UserKey,
         current: Option<SessionId>,
     ) -> Result<Vec<ListedSession>, StoreError> {
-        let list = self.inner.store.list_dyn(user, self.now());
-        let records = Patient::read(list, self.config().store_timeout).await;
-        let records = records.inspect_err(|error| self.report(error))?;
-        Ok(records
-            .iter()
-            .map(|record| ListedSession::of(&record.session, current))
-            .collect())
+        let mut sessions = Vec::new();
+        let mut after = None;
+        loop {
+            let limit = ListOptions::MAX_LIMIT;
+            let page = self.list_page(user, current, after, limit).await?;
+            sessions.extend(page.sessions);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        sessions.sort_by_key(|session| (session.created_at, session.id));
+        Ok(sessions)
+    }
+
+    /// Lists a page of the live sessions of a user that are of the manager's kind.
+    pub(crate) async fn list_page(
+        &self,
+        user: &UserKey,
+        current: Option<SessionId>,
+        after: Option<SessionId>,
+        limit: NonZeroUsize,
+    ) -> Result<SessionPage, StoreError> {
+        let kind = self.config().kind.clone();
+        let options = ListOptions::default().kind(kind).after(after).limit(limit);
+        let list = self.inner.store.list_page_dyn(user, options, self.now());
+        let page = Patient::read(list, self.config().store_timeout).await;
+        let page = page.inspect_err(|error| self.report(error))?;
+        let listed = page.records.iter();
+        Ok(SessionPage {
+            sessions: listed
+                .map(|record| ListedSession::of(&record.session, current))
+                .collect(),
+            next: page.next,
+        })
     }
 
     pub(crate) async fn delete(
@@ -131,30 +166,31 @@ impl Manager {
         Ok(deleted)
     }
 
-    /// At the end of all time every session has expired.
-    pub(crate) async fn delete_everybody(&self) -> Result<u64, StoreError> {
-        const BATCH: usize = 1_000;
+    /// Deletes all sessions of a user but one, which is changed in the same step.
+    pub(super) async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        let delete = self.inner.store.delete_others_dyn(user, id, change, now);
+        let deleted = Patient::write(delete, self.config().store_timeout).await;
+        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        self.tell(&Event::RevokedUser {
+            user_key: user.clone(),
+            sessions: deleted.deleted,
+            by: RevokedBy::User,
+        });
+        Ok(deleted)
+    }
 
-        let mut sessions = 0_u64;
-        loop {
-            let prune = self.inner.store.prune_dyn(Timestamp::MAX, BATCH);
-            let pruned = Patient::write(prune, self.config().store_timeout).await;
-            let more = match pruned {
-                Ok(pruned) => {
-                    sessions = sessions.saturating_add(pruned.deleted);
-                    Ok(pruned.more)
-                }
-                Err(error) => Err(error),
-            };
-            if let Ok(true) = more {
-                continue;
-            }
-            // Also if it breaks off: some have ended.
-            self.tell(&Event::RevokedEverybody { sessions });
-            return more
-                .map(|_| sessions)
-                .inspect_err(|error| self.report(error));
-        }
+    pub(crate) async fn delete_all(&self) -> Result<u64, StoreError> {
+        let delete = self.inner.store.delete_all_dyn();
+        let deleted = Patient::write(delete, self.config().store_timeout).await;
+        let sessions = deleted.inspect_err(|error| self.report(error))?;
+        self.tell(&Event::RevokedEverybody { sessions });
+        Ok(sessions)
     }
 
     /// Changes a session in the name of a token, as long as the token is accepted.

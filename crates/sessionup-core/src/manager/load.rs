@@ -269,7 +269,10 @@ impl Manager {
             }
         };
         let replaced = Replaced::new(proven.hash, now).accepted_until(None);
-        let (from, to) = (proven.record.secret_hash, token.credential().secret_hash);
+        let (from, to) = (
+            proven.record.secret_hash,
+            token.credential(&self.config().kind).secret_hash,
+        );
         let mut renew = SecretChange::new(from, to).replacing(replaced);
         // Once the new token was used, the one before it makes no other one.
         renew.replaced_was = proven.record.replaced;

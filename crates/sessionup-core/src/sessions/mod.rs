@@ -6,6 +6,7 @@ mod state;
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::events::{RevokedBy, Watch};
 use crate::manager::{LazyClient, Loaded, Manager, Peer, Presented, Proven};
 use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
-use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId};
+use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId, SessionPage};
 
 /// The handle of one request: who is logged in, and every action a handler may take.
 ///
@@ -52,7 +53,7 @@ impl Manager {
             Found::Absent => Presented::Nothing(Refusal::Absent),
             Found::Ambiguous => Presented::Nothing(Refusal::Ambiguous),
             Found::TooLarge => Presented::Nothing(Refusal::TooLarge),
-            Found::One(value) => Presented::of_cookie(value, config.accept_imported),
+            Found::One(value) => Presented::of_cookie(value, config),
         };
         Sessions {
             visit: Arc::new(Visit {
@@ -207,7 +208,75 @@ impl Sessions {
         }
     }
 
-    /// Lists the user's live sessions, oldest first, the one of this request marked as current.
+    /// Finishes a change of the password: gives this session a new token, revokes all other sessions
+    /// of the user, and refuses logins of the user that are under way, in one step (ASVS 5.0 7.4.3).
+    /// Says how many were revoked.
+    ///
+    /// Call it when the new password is stored. The old token is dead when this returns, so a thief
+    /// who has it is out as well; [`require_fresh`](Sessions::require_fresh) is content for a while.
+    /// If this session ended meanwhile, or another request renewed its token, all sessions of the
+    /// user are revoked: what would have been spared may be the thief's. May be called again.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use sessionup_core::{Manager, MemoryStore, Peer};
+    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// # manager.sessions([], Peer::default()).init("ann").await?;
+    /// # let sessions = manager.sessions([], Peer::default());
+    /// # sessions.init("ann").await?;
+    /// // Check the old password, store the new one, then:
+    /// assert_eq!(sessions.finish_password_change().await?, 1);
+    /// assert_eq!(sessions.list().await?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSession`] if there was none, or if it could not be kept because it was lost
+    /// meanwhile or no token could be made: then all sessions of the user are revoked, and the user
+    /// has to log in. [`Error::Store`]: the change is wholly made or not at all; call it again, or
+    /// [`Manager::revoke_by_user_key`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, everything was done or nothing; the old token may be dead without
+    /// the client having the new one. Run it in a task of its own, so that a client that hangs up
+    /// does not stop it.
+    pub async fn finish_password_change(&self) -> Result<u64, Error> {
+        let Visit {
+            manager, client, ..
+        } = &*self.visit;
+        let proven = match self.loaded().await? {
+            Loaded::Live(proven) => proven,
+            Loaded::Refused {
+                behind: Some(record),
+                ..
+            } if self.state().is_lost => {
+                let user = &record.session.user_key;
+                self.delete_user(user, &[], RevokedBy::User).await?;
+                return Err(Error::NoSession);
+            }
+            Loaded::Refused { .. } => return Err(Error::NoSession),
+        };
+        let (deleted, issued) = manager
+            .renew_and_delete_others(&proven, client.get())
+            .await?;
+        self.note_revocation(&proven.record.session.user_key, deleted);
+        match issued {
+            Some(issued) => {
+                self.adopt(issued);
+                Ok(deleted.deleted)
+            }
+            None => Err(self.lost(&proven.record)),
+        }
+    }
+
+    /// Lists the user's live sessions that are of the manager's kind, oldest first, the one of this
+    /// request marked as current.
+    ///
+    /// Reads them page by page and holds all of them in memory. Where users may have any number of
+    /// sessions, use [`list_page`](Sessions::list_page).
     ///
     /// # Errors
     ///
@@ -218,6 +287,52 @@ impl Sessions {
         };
         let Session { id, user_key, .. } = &proven.record.session;
         Ok(self.visit.manager.list(user_key, Some(*id)).await?)
+    }
+
+    /// Lists a page of the user's live sessions that are of the manager's kind, the one of this
+    /// request marked as current.
+    ///
+    /// `after` is the [`SessionPage::next`] of the page before, or `None` for the first one. A page
+    /// has at most `limit` sessions, and never more than 1,000; it may have fewer, even none,
+    /// although others follow.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use sessionup_core::{Manager, MemoryStore, Peer};
+    /// use std::num::NonZeroUsize;
+    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// # let sessions = manager.sessions([], Peer::default());
+    /// # sessions.init("ann").await?;
+    ///
+    /// let (mut after, limit) = (None, NonZeroUsize::MIN.saturating_add(49));
+    /// loop {
+    ///     let page = sessions.list_page(after, limit).await?;
+    ///     for session in page.sessions {
+    ///         println!("{}", session.id);
+    ///     }
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
+    pub async fn list_page(
+        &self,
+        after: Option<SessionId>,
+        limit: NonZeroUsize,
+    ) -> Result<SessionPage, Error> {
+        let Some(proven) = self.still_live().await? else {
+            return Ok(SessionPage::default());
+        };
+        let Session { id, user_key, .. } = &proven.record.session;
+        let manager = &self.visit.manager;
+        Ok(manager.list_page(user_key, Some(*id), after, limit).await?)
     }
 
     /// Revokes the session of this request: the logout. Removes the cookie, if there is one, also if
@@ -269,10 +384,11 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Revokes all of the user's sessions but the one of this request, in one step; says how many.
+    /// Revokes all of the user's sessions, of every kind, but the one of this request, in one step;
+    /// says how many.
     ///
-    /// After a change of the password call [`Manager::revoke_by_user_key`] if this is
-    /// [`Error::NoSession`]: somebody who knew the old one may have ended this session first.
+    /// The session that is spared keeps its token, and so does a thief who has it. After a change of
+    /// the password use [`finish_password_change`](Sessions::finish_password_change).
     ///
     /// # Errors
     ///
@@ -289,7 +405,8 @@ impl Sessions {
         self.delete_user(user_key, &[*id], RevokedBy::User).await
     }
 
-    /// Revokes all of the user's sessions in one step and removes the cookie; says how many.
+    /// Revokes all of the user's sessions, of every kind, in one step and removes the cookie; says how
+    /// many.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request};
 use sessionup::{
-    CurrentSession, HttpError, Manager, MemoryStore, Rejection, SessionLayers, Sessions,
+    CurrentSession, HttpError, Kind, Manager, MemoryStore, Rejection, SessionLayers, Sessions,
 };
 use support::{Browser, COOKIE_NAME, MARKER, Switch, app, build, clock, manager, minutes, send};
 use tower::ServiceExt;
@@ -368,10 +368,11 @@ async fn request_that_is_printed_shows_no_token() {
 
 #[tokio::test]
 async fn two_managers_live_side_by_side() {
-    let clock = clock();
-    let users = build(MemoryStore::new(), &clock, |b| b);
-    let admins = build(MemoryStore::new(), &clock, |b| {
-        b.cookie_name("__Host-admin")
+    let (store, clock) = (MemoryStore::new(), clock());
+    let users = build(store.clone(), &clock, |b| b);
+    let admins = build(store, &clock, |b| {
+        b.kind(Kind::new("admin").unwrap())
+            .cookie_name("__Host-admin")
     });
     let admin_app = app(&admins);
     let app = app(&users).nest_service("/admin-area", admin_app);

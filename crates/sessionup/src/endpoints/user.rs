@@ -8,10 +8,11 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use sessionup_core::{ListedSession, Manager};
+use sessionup_core::Manager;
 
 use super::answer::{Failure, Revoked, method_not_allowed, no_store, not_found};
 use super::path::NamedById;
+use super::query::Page;
 use crate::{ClearSiteData, SameOriginLayer, SessionLayers, Sessions};
 
 /// Endpoints by which users list and revoke their own sessions and log out.
@@ -118,21 +119,30 @@ impl UserEndpoints {
 
 /// List your sessions
 ///
-/// Your live sessions, oldest first; the one of this request is marked as current.
+/// A page of your live sessions in the order of their ids, which is that of their creation. The one
+/// of this request is marked as current. If more follow, the field `Link` leads to the next page.
 #[cfg_attr(feature = "openapi", utoipa::path(
     get,
     path = "/",
     operation_id = "listSessions",
     tag = "sessions",
     security(("session" = [])),
+    params(super::openapi::OfPage),
     responses(
-        (status = 200, description = "Your live sessions", body = [super::openapi::ListedSession]),
+        (
+            status = 200,
+            description = "Your live sessions",
+            body = [super::openapi::ListedSession],
+            headers(("Link", description = "Leads to the next page, `rel=\"next\"`; absent if there is none"))
+        ),
+        super::openapi::BadPage,
         super::openapi::Unauthorized,
         super::openapi::Unavailable,
     ),
 ))]
-pub(super) async fn list(sessions: Sessions) -> Result<Json<Vec<ListedSession>>, Failure> {
-    Ok(Json(sessions.list().await?))
+pub(super) async fn list(sessions: Sessions, page: Page) -> Result<impl IntoResponse, Failure> {
+    let listed = sessions.list_page(page.after, page.limit).await?;
+    Ok((page.link(None, listed.next), Json(listed.sessions)))
 }
 
 /// Revoke one of your sessions

@@ -23,6 +23,9 @@ pub(crate) struct Task {
     /// How long a row of a round takes, about, in milliseconds.
     #[arg(long, default_value_t = 700)]
     millis: u64,
+    /// How many operations a row of a round has, in place of a time.
+    #[arg(long, conflicts_with = "millis")]
+    operations: Option<u64>,
     /// Subjects of other programs, as NAME=PROGRAM.
     #[arg(long = "with")]
     others: Vec<String>,
@@ -236,6 +239,11 @@ impl Field<'_> {
             standing.ask(row, WARM_UP)?;
         }
         let key = (row, name);
+        let fixed = self.task.operations;
+        let fixed = fixed.map(|count| Pace::Repeated(count.next_multiple_of(row.callers())));
+        if let Some(pace) = fixed {
+            self.counts.insert(key.clone(), pace);
+        }
         let count = match self.counts.get(&key) {
             Some(Pace::Once) => return Ok(()),
             Some(Pace::Repeated(count)) => *count,
@@ -401,15 +409,19 @@ impl Field<'_> {
 
 impl Standing {
     fn ask(&mut self, row: Row, count: u64) -> Result<Option<Figures>, Error> {
-        let count = match row {
-            Row::Delete64 => count.min(self.created),
-            _ => count,
-        };
+        if row == Row::Delete64 && self.created < count {
+            // How many were created depends on how long that took.
+            let (callers, count) = (512, count - self.created);
+            let created = self.process.measure(Request::Create { callers, count })?;
+            if created.is_some() {
+                self.created += count;
+            }
+        }
         let request = row.request(count).ok_or("a row without a request")?;
         let figures = self.process.measure(request)?;
         match row {
             Row::Create1 | Row::Create64 | Row::Create512 => self.created += count,
-            Row::Delete64 => self.created -= count,
+            Row::Delete64 => self.created = self.created.saturating_sub(count),
             _ => {}
         }
         Ok(figures)

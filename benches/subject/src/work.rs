@@ -187,15 +187,18 @@ impl<S: Subject> Work<S> {
         let mut figures = rate(begun.elapsed(), count);
         put_waits(&mut figures, waits);
         let after = (subject.commits(), written(&*subject));
-        if let (Some(before), Some(after)) = (before.0, after.0) {
-            put(&mut figures, "commits", ratio(after - before, count));
-        }
-        if let (Some(before), Some(after)) = (before.1, after.1) {
-            put(
-                &mut figures,
-                "written",
-                ratio(after.saturating_sub(before), count),
-            );
+        let counters = [
+            ("commits", before.0, after.0),
+            ("written", before.1, after.1),
+        ];
+        for (name, before, after) in counters {
+            if let (Some(before), Some(after), 1..) = (before, after, count) {
+                put(
+                    &mut figures,
+                    name,
+                    ratio(after.saturating_sub(before), count),
+                );
+            }
         }
         Ok(Reply::Done(figures))
     }
@@ -299,8 +302,13 @@ fn took(time: Duration) -> Reply {
     Reply::Done(Figures::from([("ms".to_owned(), time.as_secs_f64() * 1e3)]))
 }
 
+/// Returns the time of one operation; nothing if there was none.
 fn rate(time: Duration, count: u64) -> Figures {
-    Figures::from([("ns".to_owned(), time.as_secs_f64() * 1e9 / count as f64)])
+    let mut figures = Figures::new();
+    if count > 0 {
+        put(&mut figures, "ns", time.as_secs_f64() * 1e9 / count as f64);
+    }
+    figures
 }
 
 fn put(figures: &mut Figures, name: &str, figure: f64) {
@@ -353,4 +361,16 @@ fn counter(file: &str, name: &str) -> Option<u64> {
 )]
 fn now() -> SystemTime {
     SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_of_no_operations_is_no_figure() {
+        assert_eq!(rate(Duration::from_secs(1), 0), Figures::new());
+        let of_two = rate(Duration::from_secs(1), 2);
+        assert_eq!(of_two.get("ns"), Some(&5e8));
+    }
 }

@@ -61,6 +61,7 @@ pub(crate) async fn revoke_all(sessions: Sessions) -> Result<Redirect, PageError
 
 fn show(current: &CurrentSession, devices: &[ListedSession], done: Option<&str>) -> Markup {
     let done = match done {
+        Some("logged-in") => Some("You are logged in."),
         Some("logged-out") => Some("That device is logged out."),
         Some("logged-out-others") => Some("All other devices are logged out."),
         Some("confirmed") => Some("Thank you. You can log out devices now."),

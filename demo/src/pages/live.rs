@@ -41,19 +41,6 @@ async fn told(sessions: &Sessions) -> Option<Event> {
 
 /// What the page of devices does with the events.
 pub(crate) async fn script() -> impl IntoResponse {
-    const SCRIPT: &str = r#"const events = new EventSource("/devices/live");
-// What the user does here leads where its answer says.
-addEventListener("submit", () => events.close());
-events.addEventListener("revoked", () => {
-  events.close();
-  location.assign("/login");
-});
-// The stream is refused when the browser comes back to it without a session.
-events.addEventListener("error", () => {
-  if (events.readyState === EventSource.CLOSED) {
-    setTimeout(() => location.reload(), 1000);
-  }
-});
-"#;
-    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)
+    let content_type = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (content_type, include_str!("live.js"))
 }

@@ -11,6 +11,7 @@ use crate::app::AppState;
 use crate::pages::error::PageError;
 use crate::pages::{Form, Viewer, current_password_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password, PasswordHash};
+use crate::tries::Network;
 
 /// What somebody typed. A field that is missing counts as empty.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +29,7 @@ pub(crate) async fn form(current: CurrentSession) -> Markup {
 
 pub(crate) async fn change(
     State(app): State<AppState>,
+    network: Network,
     sessions: Sessions,
     current: CurrentSession,
     Form(change): Form<PasswordChange>,
@@ -43,11 +45,12 @@ pub(crate) async fn change(
         Ok(new) => new,
         Err(invalid) => return again(&invalid.to_string()),
     };
-    let verified = app.verify(user.as_str(), change.current_password).await?;
-    let Some(old) = verified else {
+    let typed = change.current_password;
+    let verified = app.verify(user.as_str(), typed, network, Some(&*current));
+    let Some(old) = verified.await? else {
         return again("The current password is not right.");
     };
-    let new = app.passwords.hash(new).await?;
+    let new = app.passwords.turn()?.hash(new).await?;
     // A task, for half of it would be worse than nothing, and requests can be broken off.
     let task = tokio::spawn(apply(app, sessions, user.clone(), old, new, log_out_others));
     if !task.await?? {

@@ -1,14 +1,14 @@
 //! The demo within the process of the tests.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use demo::accounts::Accounts;
 use demo::app::{AppState, app};
 use demo::args::Cookies;
 use demo::passwords::Passwords;
-use demo::{database, server};
+use demo::server;
 use sessionup::{Clock, Manager, ManualClock, SystemClock};
 use sessionup_redb::RedbStore;
 use tempfile::TempDir;
@@ -19,6 +19,9 @@ use tokio::runtime::Runtime;
 pub struct InProcess {
     pub address: String,
     pub manager: Manager,
+    pub passwords: Passwords,
+    /// Answers without a socket.
+    pub app: Router,
     runtime: Runtime,
     store: RedbStore,
     _directory: TempDir,
@@ -37,27 +40,35 @@ impl InProcess {
     fn with(clock: impl Clock) -> Self {
         evidence::listen();
         let directory = tempfile::tempdir().unwrap();
-        let database = database::open(&directory.path().join("demo.redb")).unwrap();
         // Without cleanup: it would go by the system's clock.
-        let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
+        let store = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        let store = store.open(directory.path().join("demo.redb")).unwrap();
         let manager = server::manager(store.clone(), Cookies::default()).unwrap();
         let manager = manager.derive().clock(clock).build().unwrap();
-        let accounts = Accounts::open(database).unwrap();
+        let accounts = Accounts::open(directory.path().join("accounts")).unwrap();
         let passwords = Passwords::new().unwrap();
-        let app = app(AppState::new(accounts, passwords, manager.clone()));
+        let app = app(AppState::new(accounts, passwords.clone(), manager.clone()));
 
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let service = app
+            .clone()
+            .into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async { axum::serve(listener, service).await.unwrap() });
         Self {
             address,
             manager,
+            passwords,
+            app,
             runtime,
             store,
             _directory: directory,
         }
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     pub fn close_store(&self) {

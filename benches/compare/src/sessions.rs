@@ -1,8 +1,8 @@
 //! The sessions of the benchmarks as our stores have them; for the micro-benchmarks too.
 
 use sessionup_core::{
-    CreateOptions, Random, RandomError, Record, SecretHash, Session, SessionId, Store, Timestamp,
-    Token, UserKey,
+    CreateOptions, Kind, Random, RandomError, Record, SecretHash, Session, SessionId, Store,
+    Timestamp, Token, UserKey,
 };
 use subject::{Entry, Error};
 
@@ -26,7 +26,7 @@ pub(crate) fn record(entry: &Entry) -> Result<Record, Error> {
 }
 
 pub(crate) fn secret_hash(number: u64) -> SecretHash {
-    token(number).credential().secret_hash
+    token(number).credential(&Kind::USER).secret_hash
 }
 
 /// The token of the session of this number.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sessionup::{
-    Change, CreateOptions, Created, Epoch, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, Pruned, Record, RecordPage,
+    SessionId, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 use tokio::sync::{Notify, watch};
 
@@ -56,8 +56,8 @@ impl<S: Store> Store for Gate<S> {
         self.inner.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.inner.watermark()
+    fn shared(&self) -> &SharedState {
+        self.inner.shared()
     }
 
     async fn create(
@@ -87,8 +87,13 @@ impl<S: Store> Store for Gate<S> {
         self.inner.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.inner.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.inner.list_page(user, options, now).await
     }
 
     async fn update(
@@ -110,6 +115,20 @@ impl<S: Store> Store for Gate<S> {
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
         self.inner.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.inner.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.inner.delete_all().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sessionup_core::store::Epochs;
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, Pruned, Record, RecordPage,
+    SessionId, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 use crate::store::View;
@@ -16,7 +16,7 @@ pub(crate) struct Rehearsal {
     /// `None` if there is no such store yet.
     view: Option<View>,
     epochs: Epochs,
-    watermark: Watermark,
+    shared: SharedState,
 }
 
 impl Rehearsal {
@@ -33,8 +33,8 @@ impl Store for Rehearsal {
         self.epochs.now()
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -58,7 +58,12 @@ impl Store for Rehearsal {
         Err(StoreError::Closed)
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -76,6 +81,20 @@ impl Store for Rehearsal {
     }
 
     async fn delete_user(&self, _: &UserKey, _: &[SessionId]) -> Result<UserDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
         Err(StoreError::Closed)
     }
 

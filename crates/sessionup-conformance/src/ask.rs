@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Pruned, Record, SessionId, Store, StoreError, Timestamp,
-    UserDeleted, UserKey,
+    Change, CreateOptions, Created, ListOptions, Pruned, Record, RecordPage, SessionId, Store,
+    StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 use crate::Fixture;
 
-/// The seven operations, failing where the contract allows no error.
+/// The operations, failing where the contract allows no error.
 impl Fixture {
     pub(crate) async fn try_create(
         &self,
@@ -52,6 +52,57 @@ impl Fixture {
             assert_eq!(owner, user, "a list has the sessions of exactly this user");
         }
         list
+    }
+
+    /// Returns a page, which must keep its bounds.
+    pub(crate) async fn page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> RecordPage {
+        let page = self.store().list_page(user, options.clone(), now).await;
+        let page = must("list_page", page);
+        let ids: Vec<_> = page
+            .records
+            .iter()
+            .map(|record| record.session.id)
+            .collect();
+        let (limit, after) = (options.limit.get(), options.after);
+        assert!(
+            ids.len() <= limit,
+            "a page has at most {limit} sessions: {ids:?}"
+        );
+        if let (Some(after), Some(first)) = (after, ids.first()) {
+            assert!(
+                *first > after,
+                "a page begins behind its cursor {after}: {ids:?}"
+            );
+        }
+        if let Some(next) = page.next {
+            let least = ids.last().copied().max(after);
+            assert!(
+                least.is_none_or(|least| next >= least) && Some(next) != after,
+                "the next cursor {next} is behind {least:?}"
+            );
+        }
+        page
+    }
+
+    /// Returns the ids of all pages, asked for one after the other.
+    pub(crate) async fn pages(
+        &self,
+        user: &UserKey,
+        mut options: ListOptions,
+        now: Timestamp,
+    ) -> Vec<SessionId> {
+        let mut ids = Vec::new();
+        loop {
+            let page = self.page(user, options.clone(), now).await;
+            ids.extend(page.records.iter().map(|record| record.session.id));
+            let Some(next) = page.next else { return ids };
+            options = options.after(next);
+        }
     }
 
     pub(crate) async fn listed_ids(&self, user: &UserKey, now: Timestamp) -> Vec<SessionId> {

@@ -73,9 +73,11 @@ macro_rules! __for_each_clause {
                 expired_session_hides_no_other,
             }
             list {
-                list_is_oldest_first,
-                list_breaks_ties_by_id,
-                list_order_is_not_changed_by_use,
+                list_page_is_in_order_of_ids,
+                list_page_order_is_not_changed_by_use,
+                list_pages_hold_every_session_once,
+                list_page_begins_behind_its_cursor,
+                list_page_holds_one_kind,
                 list_leaves_out_expired_sessions,
                 list_of_an_unknown_user_is_empty,
                 list_holds_exactly_this_user,

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use sessionup_conformance::Fixture;
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, MemoryStore, OthersDeleted, Pruned, Record,
+    RecordPage, SessionId, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 sessionup_conformance::suite!(async || Fixture::new(Detached::new()));
@@ -56,8 +56,8 @@ impl Store for Detached {
         self.records.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.records.watermark()
+    fn shared(&self) -> &SharedState {
+        self.records.shared()
     }
 
     async fn create(
@@ -78,8 +78,13 @@ impl Store for Detached {
         self.records.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.records.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.records.list_page(user, options, now).await
     }
 
     async fn update(
@@ -106,6 +111,22 @@ impl Store for Detached {
         let (user, except) = (user.clone(), except.to_vec());
         self.write(move |records| ready(records.delete_user(&user, &except)))
             .await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        let user = user.clone();
+        self.write(move |records| ready(records.delete_others(&user, id, change, now)))
+            .await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.write(|records| ready(records.delete_all())).await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -51,6 +51,7 @@ mod error;
 mod events;
 mod feed;
 mod id;
+mod kind;
 pub mod lifetime;
 mod manager;
 mod memory;
@@ -82,18 +83,20 @@ pub use cookie::{CookieError, SameSite, SetCookie};
 pub use error::Error;
 pub use events::{Event, Events, RevokedBy};
 pub use id::{InvalidSessionId, SessionId};
+pub use kind::{InvalidKind, Kind};
 pub use manager::{ConfigError, Manager, ManagerBuilder, OnMismatch, OnReuse, Peer};
 pub use memory::MemoryStore;
 pub use meta::{Iter as MetaIter, Meta, MetaChange, MetaError};
-pub use proxies::{ForwardingHeader, TrustedProxies, TrustedProxiesError};
+pub use proxies::{ForwardingHeader, SingleHeader, TrustedProxies, TrustedProxiesError};
 pub use random::{OsRandom, Random, RandomError};
 pub use refusal::Refusal;
-pub use session::{ListedSession, Record, Replaced, Session};
+pub use session::{ListedSession, Record, Replaced, Session, SessionPage};
 pub use sessions::{CurrentSession, Init, Sessions};
 #[doc(inline)]
 pub use store::{
-    Change, CreateOptions, Created, DynStore, Epoch, LimitPolicy, Pruned, SessionLimit, Store,
-    StoreError, StoreExt, UserDeleted, Watermark,
+    Change, CreateOptions, Created, DynStore, Epoch, LimitPolicy, ListOptions, OthersDeleted,
+    Pruned, RecordPage, SessionLimit, SharedState, Store, StoreError, StoreExt, UserDeleted,
+    Watermark,
 };
 #[cfg(any(test, feature = "test-util"))]
 pub use time::ManualClock;

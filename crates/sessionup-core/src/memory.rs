@@ -1,11 +1,12 @@
 //! The store that forgets: the reference reading of the contract.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::store::{
-    Change, CreateOptions, Created, Epoch, Epochs, Pruned, Store, StoreError, UserDeleted,
-    Watermark,
+    Change, CreateOptions, Created, Epoch, Epochs, ListOptions, OthersDeleted, Pruned, RecordPage,
+    SharedState, Store, StoreError, UserDeleted,
 };
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::{Record, SessionId, Timestamp, UserKey};
@@ -26,7 +27,7 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 pub struct MemoryStore {
     state: Arc<RwLock<State>>,
     epochs: Arc<Epochs>,
-    watermark: Arc<Watermark>,
+    shared: Arc<SharedState>,
     capacity: usize,
 }
 
@@ -46,7 +47,7 @@ impl MemoryStore {
         Self {
             state: Arc::default(),
             epochs: Arc::default(),
-            watermark: Arc::default(),
+            shared: Arc::default(),
             capacity,
         }
     }
@@ -57,6 +58,24 @@ impl MemoryStore {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove_user(
+        &self,
+        state: &mut State,
+        user: &UserKey,
+        is_kept: impl Fn(SessionId) -> bool,
+    ) -> UserDeleted {
+        let (previous, epoch) = self.epochs.revoke(user);
+        let ids: Vec<_> = state
+            .of_user_after(user, None)
+            .filter(|id| !is_kept(*id))
+            .collect();
+        for id in &ids {
+            state.remove(*id);
+        }
+        let deleted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        UserDeleted::new(deleted, previous, epoch)
     }
 }
 
@@ -71,8 +90,8 @@ impl Store for MemoryStore {
         self.epochs.now()
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -96,6 +115,7 @@ impl Store for MemoryStore {
                 state
                     .live(&session.user_key, now)
                     .filter(|record| Some(record.session.id) != options.replaces)
+                    .filter(|record| record.session.kind == session.kind)
                     .map(|record| &record.session),
             )?,
         };
@@ -123,10 +143,35 @@ impl Store for MemoryStore {
         Ok(self.read().live_one(id, now).cloned())
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        let mut list: Vec<_> = self.read().live(user, now).cloned().collect();
-        list.sort_by_key(|record| (record.session.created_at, record.session.id));
-        Ok(list)
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        /// How many sessions are looked at for each one of a page, so that expired ones and those of
+        /// other kinds keep nobody waiting.
+        const EXAMINED: usize = 4;
+
+        let ListOptions { kind, after, limit } = options;
+        let state = self.read();
+        let mut ids = state.of_user_after(user, after).peekable();
+        let mut page = RecordPage::default();
+        for _ in 0..limit.get().saturating_mul(EXAMINED) {
+            let Some(id) = ids.next() else { break };
+            let live = state.live_one(id, now);
+            let wanted = |record: &&Arc<Record>| {
+                kind.as_ref()
+                    .is_none_or(|kind| *kind == record.session.kind)
+            };
+            page.records.extend(live.filter(wanted).cloned());
+            page.next = Some(id);
+            if page.records.len() == limit.get() {
+                break;
+            }
+        }
+        page.next = page.next.filter(|_| ids.peek().is_some());
+        Ok(page)
     }
 
     async fn update(
@@ -165,17 +210,41 @@ impl Store for MemoryStore {
         user: &UserKey,
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
+        let except: HashSet<_> = except.iter().copied().collect();
         let mut state = self.write();
-        let (previous, epoch) = self.epochs.revoke(user);
-        let ids: Vec<_> = state
-            .of_user(user)
-            .filter(|id| !except.contains(id))
-            .collect();
-        for id in &ids {
-            state.remove(*id);
+        Ok(self.remove_user(&mut state, user, |id| except.contains(&id)))
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        let mut state = self.write();
+        let present = state.live_one(id, now);
+        let changed = match present.filter(|record| record.session.user_key == *user) {
+            Some(record) => change.apply(record).map_err(StoreError::InvalidMeta)?,
+            None => None,
+        };
+        let kept = changed.map(Arc::new);
+        let deleted = self.remove_user(&mut state, user, |other| kept.is_some() && other == id);
+        if let Some(kept) = &kept {
+            state.remove(id);
+            state.insert(Arc::clone(kept));
         }
-        let deleted = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        Ok(UserDeleted::new(deleted, previous, epoch))
+        Ok(OthersDeleted::new(deleted, kept))
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        let former = {
+            let mut state = self.write();
+            self.epochs.revoke_all();
+            std::mem::take(&mut *state)
+        };
+        // Freed after the lock, for that takes long.
+        Ok(u64::try_from(former.records.len()).unwrap_or(u64::MAX))
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
@@ -231,12 +300,18 @@ impl State {
             .filter(|record| record.session.is_live(now))
     }
 
-    fn of_user(&self, user: &UserKey) -> impl Iterator<Item = SessionId> {
-        self.by_user.get(user).into_iter().flatten().copied()
+    fn of_user_after(
+        &self,
+        user: &UserKey,
+        after: Option<SessionId>,
+    ) -> impl Iterator<Item = SessionId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let ids = self.by_user.get(user).into_iter();
+        ids.flat_map(move |ids| ids.range((from, Bound::Unbounded)).copied())
     }
 
     fn live(&self, user: &UserKey, now: Timestamp) -> impl Iterator<Item = &Arc<Record>> {
-        self.of_user(user)
+        self.of_user_after(user, None)
             .filter_map(move |id| self.live_one(id, now))
     }
 

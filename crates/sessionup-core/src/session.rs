@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::{Agent, Meta, SecretHash, SessionId, Timestamp, UserKey, lifetime};
+use crate::{Agent, Kind, Meta, SecretHash, SessionId, Timestamp, UserKey, lifetime};
 
 /// A session, as the application sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user_key: UserKey,
+    /// What it is good for.
+    pub kind: Kind,
     /// When it was made.
     pub created_at: Timestamp,
     /// When the user last proved who they are: at login, or since then by
@@ -35,7 +37,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a session that nobody has used yet, without idle timeout, client and meta.
+    /// Makes a session of [`Kind::USER`] that nobody has used yet, without idle timeout, client and
+    /// meta.
     #[must_use]
     pub fn new(
         id: SessionId,
@@ -46,6 +49,7 @@ impl Session {
         Self {
             id,
             user_key,
+            kind: Kind::USER,
             created_at,
             authenticated_at: created_at,
             expires_at,
@@ -169,6 +173,17 @@ impl ListedSession {
             meta: session.meta.clone(),
         }
     }
+}
+
+/// A page of a list of devices.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SessionPage {
+    /// The sessions, in the order of their ids, which for sessions that this library made is that
+    /// of their creation.
+    pub sessions: Vec<ListedSession>,
+    /// The cursor of the next page; `None` if nothing follows.
+    pub next: Option<SessionId>,
 }
 
 fn ip_or_empty<S: serde::Serializer>(

@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{Random, RandomError, SessionId, Timestamp};
+use crate::{Kind, Random, RandomError, SessionId, Timestamp};
 
 /// The secret in the client's cookie: sixteen bytes of [`SessionId`] and 32 random ones.
 ///
@@ -82,11 +82,19 @@ impl Token {
     }
 
     /// Returns what a store is given of the token: the id, and a hash of the secret.
+    ///
+    /// The hash is that of a session of this kind and proves no session of another kind.
     #[must_use]
-    pub fn credential(&self) -> Credential {
+    pub fn credential(&self, kind: &Kind) -> Credential {
+        let hash = if *kind == Kind::USER {
+            digest(Domain::Secret, &[&self.secret])
+        } else {
+            let kind = kind.as_str().as_bytes();
+            digest(Domain::SecretOfKind, &[kind, b"\0", &self.secret])
+        };
         Credential {
             id: self.id,
-            secret_hash: SecretHash(digest(Domain::Secret, &self.secret)),
+            secret_hash: SecretHash(hash),
         }
     }
 }
@@ -168,10 +176,10 @@ impl Credential {
         if !Self::IMPORTED_BYTES.contains(&token.len()) {
             return None;
         }
-        let id = digest(Domain::ImportedId, token);
+        let id = digest(Domain::ImportedId, &[token]);
         Some(Self {
             id: SessionId::from_bytes(*id.first_chunk()?),
-            secret_hash: SecretHash(digest(Domain::ImportedSecret, token)),
+            secret_hash: SecretHash(digest(Domain::ImportedSecret, &[token])),
         })
     }
 }
@@ -182,6 +190,7 @@ enum Domain {
     ImportedId,
     ImportedSecret,
     Secret,
+    SecretOfKind,
 }
 
 impl Domain {
@@ -190,14 +199,17 @@ impl Domain {
             Self::ImportedId => b"sessionup/1/imported-id\0",
             Self::ImportedSecret => b"sessionup/1/imported-secret\0",
             Self::Secret => b"sessionup/1/secret\0",
+            Self::SecretOfKind => b"sessionup/1/secret-of-kind\0",
         }
     }
 }
 
-fn digest(domain: Domain, input: &[u8]) -> [u8; 32] {
+fn digest(domain: Domain, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(domain.prefix());
-    hasher.update(input);
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize().into()
 }
 
@@ -229,8 +241,10 @@ mod tests {
         let text = token.expose();
         assert_eq!(text.len(), Token::TEXT_BYTES);
         assert_eq!(
-            Token::parse(text.as_bytes()).unwrap().credential(),
-            token.credential()
+            Token::parse(text.as_bytes())
+                .unwrap()
+                .credential(&Kind::USER),
+            token.credential(&Kind::USER)
         );
     }
 
@@ -279,15 +293,16 @@ mod tests {
     #[test]
     fn debug_hides_the_secret() {
         let token = token();
-        let shown = format!("{token:?} {token:#?} {:?}", token.credential());
+        let shown = format!("{token:?} {token:#?} {:?}", token.credential(&Kind::USER));
         assert!(!shown.contains(&token.expose()[22..]));
-        let hex = data_encoding::HEXLOWER.encode(token.credential().secret_hash.as_bytes());
+        let hex =
+            data_encoding::HEXLOWER.encode(token.credential(&Kind::USER).secret_hash.as_bytes());
         assert!(!shown.contains(&hex));
     }
 
     #[test]
     fn hash_and_id_are_not_tokens() {
-        let credential = token().credential();
+        let credential = token().credential(&Kind::USER);
         let hash = BASE64URL_NOPAD.encode(credential.secret_hash.as_bytes());
         assert!(Token::parse(hash.as_bytes()).is_none());
         assert!(Token::parse(credential.id.to_string().as_bytes()).is_none());
@@ -295,15 +310,47 @@ mod tests {
         let mut forged = credential.id.as_bytes().to_vec();
         forged.extend_from_slice(credential.secret_hash.as_bytes());
         let forged = Token::parse(BASE64URL_NOPAD.encode(&forged).as_bytes()).unwrap();
-        assert_ne!(forged.credential().secret_hash, credential.secret_hash);
+        assert_ne!(
+            forged.credential(&Kind::USER).secret_hash,
+            credential.secret_hash
+        );
     }
 
     #[test]
     fn renewed_token_keeps_the_id_and_changes_the_secret() {
-        let old = token().credential();
-        let new = Token::renewed(old.id, &OsRandom).unwrap().credential();
+        let old = token().credential(&Kind::USER);
+        let new = Token::renewed(old.id, &OsRandom)
+            .unwrap()
+            .credential(&Kind::USER);
         assert_eq!(new.id, old.id);
         assert_ne!(new.secret_hash, old.secret_hash);
+    }
+
+    #[test]
+    fn credential_of_each_kind_has_its_own_hash() {
+        let token = token();
+        let kinds = [
+            Kind::USER,
+            Kind::GUEST,
+            Kind::LOGIN_ATTEMPT,
+            Kind::new("a").unwrap(),
+            Kind::new("aa").unwrap(),
+        ];
+        let hashes: HashSet<_> = kinds
+            .iter()
+            .map(|kind| *token.credential(kind).secret_hash.as_bytes())
+            .collect();
+        assert_eq!(hashes.len(), kinds.len());
+    }
+
+    /// Sessions that were stored before there were kinds stay valid.
+    #[test]
+    fn credential_of_users_keeps_its_bytes() {
+        let token = Token::parse("A".repeat(64).as_bytes()).unwrap();
+        let expected: [u8; 32] =
+            Sha256::digest([b"sessionup/1/secret\0".as_slice(), &[0; 32]].concat()).into();
+        let credential = token.credential(&Kind::USER);
+        assert_eq!(credential.secret_hash.as_bytes(), &expected);
     }
 
     #[test]

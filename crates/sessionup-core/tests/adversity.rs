@@ -10,9 +10,10 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, Error, Event, Manager, ManagerBuilder, ManualClock,
-    MemoryStore, OnReuse, Peer, Pruned, Record, Refusal, SessionId, Sessions, SetCookie, Store,
-    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, Error, Event, ListOptions, Manager, ManagerBuilder,
+    ManualClock, MemoryStore, OnReuse, OthersDeleted, Peer, Pruned, Record, RecordPage, Refusal,
+    SessionId, Sessions, SetCookie, SharedState, Store, StoreError, Timestamp, UserDeleted,
+    UserKey,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -277,8 +278,8 @@ impl Store for Odd {
         self.store.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.store.watermark()
+    fn shared(&self) -> &SharedState {
+        self.store.shared()
     }
     async fn create(
         &self,
@@ -302,8 +303,13 @@ impl Store for Odd {
         }
         self.store.fetch(id, now).await
     }
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.store.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.store.list_page(user, options, now).await
     }
     async fn update(
         &self,
@@ -331,6 +337,20 @@ impl Store for Odd {
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
         self.store.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.store.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.store.delete_all().await
     }
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
         self.store.prune(now, at_most).await

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, Error, Event, Manager, MemoryStore, Meta, MetaChange,
-    Peer, Pruned, Record, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp,
-    UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, Error, Event, ListOptions, Manager, MemoryStore, Meta,
+    MetaChange, OthersDeleted, Peer, Pruned, Record, RecordPage, SessionId, Sessions, SetCookie,
+    SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 use tokio::sync::Barrier;
 
@@ -196,8 +196,8 @@ impl Store for Slow {
         self.store.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.store.watermark()
+    fn shared(&self) -> &SharedState {
+        self.store.shared()
     }
 
     async fn create(
@@ -219,9 +219,14 @@ impl Store for Slow {
         self.store.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         self.hang().await?;
-        self.store.list(user, now).await
+        self.store.list_page(user, options, now).await
     }
 
     async fn update(
@@ -251,6 +256,22 @@ impl Store for Slow {
     ) -> Result<UserDeleted, StoreError> {
         self.hang().await?;
         self.store.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.hang().await?;
+        self.store.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.hang().await?;
+        self.store.delete_all().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

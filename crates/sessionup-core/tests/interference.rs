@@ -4,14 +4,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, Manager, ManagerBuilder, ManualClock, MemoryStore, Peer,
-    Pruned, Record, Refusal, SessionId, Sessions, SetCookie, Store, StoreError, Timestamp,
-    UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, Manager, ManagerBuilder, ManualClock,
+    MemoryStore, OthersDeleted, Peer, Pruned, Record, RecordPage, Refusal, SessionId, Sessions,
+    SetCookie, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 use tokio::sync::Barrier;
 
@@ -116,7 +115,8 @@ struct Between {
     store: MemoryStore,
     before: Option<Arc<Barrier>>,
     after: Option<Arc<Barrier>>,
-    prunes: Option<Arc<AtomicUsize>>,
+    /// Whether it deletes everybody and says that it does not know.
+    loses_answers: bool,
 }
 
 impl Between {
@@ -125,7 +125,7 @@ impl Between {
             store: MemoryStore::new(),
             before: None,
             after: None,
-            prunes: None,
+            loses_answers: false,
         }
     }
 }
@@ -142,8 +142,8 @@ impl Store for Between {
         self.store.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.store.watermark()
+    fn shared(&self) -> &SharedState {
+        self.store.shared()
     }
 
     async fn create(
@@ -163,8 +163,13 @@ impl Store for Between {
         self.store.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.store.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.store.list_page(user, options, now).await
     }
 
     async fn update(
@@ -191,14 +196,25 @@ impl Store for Between {
         self.store.delete_user(user, except).await
     }
 
-    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
-        if let Some(prunes) = &self.prunes {
-            if prunes.fetch_add(1, Ordering::SeqCst) > 0 {
-                return Err(StoreError::Overloaded);
-            }
-            let pruned = self.store.prune(now, at_most).await?;
-            return Ok(Pruned::new(pruned.deleted, true));
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.store.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        let deleted = self.store.delete_all().await;
+        if self.loses_answers {
+            return Err(StoreError::outcome_unknown("the answer was lost"));
         }
+        deleted
+    }
+
+    async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {
         self.store.prune(now, at_most).await
     }
 }
@@ -264,9 +280,9 @@ async fn token_that_was_used_meanwhile_is_not_put_out_by_the_one_before() {
 }
 
 #[tokio::test]
-async fn revocation_of_everybody_that_breaks_off_wakes_whom_it_ended() {
+async fn revoke_everybody_with_unknown_outcome_wakes_the_ended() {
     let mut store = Between::new();
-    store.prunes = Some(Arc::default());
+    store.loses_answers = true;
     let manager = build(store, &ManualClock::at(START), |b| b);
     let cookie = login(&manager).await;
     let mut ended = Box::pin(request(&manager, &cookie).revoked());

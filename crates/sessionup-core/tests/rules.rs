@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Credential, Epoch, Error, Manager, ManualClock, MemoryStore,
-    MetaChange, MetaError, Peer, Pruned, Random, RandomError, Record, SecretHash, Session,
-    SessionId, Sessions, Store, StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Credential, Epoch, Error, ListOptions, Manager, ManualClock,
+    MemoryStore, MetaChange, MetaError, OthersDeleted, Peer, Pruned, Random, RandomError, Record,
+    RecordPage, SecretHash, Session, SessionId, Sessions, SharedState, Store, StoreError,
+    Timestamp, UserDeleted, UserKey,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -364,8 +365,8 @@ impl Store for Faithless {
         self.store.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.store.watermark()
+    fn shared(&self) -> &SharedState {
+        self.store.shared()
     }
 
     async fn create(
@@ -389,8 +390,13 @@ impl Store for Faithless {
         }
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.store.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.store.list_page(user, options, now).await
     }
 
     async fn update(
@@ -425,6 +431,20 @@ impl Store for Faithless {
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
         self.store.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.store.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.store.delete_all().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -6,7 +6,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable};
-use sessionup_core::{Record, SessionId, StoreError, Timestamp, UserKey};
+use sessionup_core::{
+    Kind, ListOptions, Record, RecordPage, SessionId, StoreError, Timestamp, UserKey,
+};
 
 use crate::cache::Loaded;
 use crate::database::ReadFailure;
@@ -56,11 +58,7 @@ pub(crate) fn fetch(
     }))
 }
 
-pub(crate) fn list(
-    shared: &Shared,
-    user: &UserKey,
-    now: Timestamp,
-) -> Result<Vec<Arc<Record>>, StoreError> {
+fn list(shared: &Shared, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
     let touches = shared.touches.hold();
     let read = shared
         .place
@@ -77,6 +75,26 @@ pub(crate) fn list(
     drop(touches);
     records.sort_by_key(|record| (record.session.created_at, record.session.id));
     Ok(records.into_iter().map(Arc::new).collect())
+}
+
+pub(crate) fn list_page(
+    shared: &Shared,
+    user: &UserKey,
+    options: &ListOptions,
+    now: Timestamp,
+) -> Result<RecordPage, StoreError> {
+    let mut records = list(shared, user, now)?;
+    records.retain(|record| {
+        let session = &record.session;
+        let is_wanted = |kind: &Kind| *kind == session.kind;
+        options.kind.as_ref().is_none_or(is_wanted)
+            && options.after.is_none_or(|after| session.id > after)
+    });
+    records.sort_by_key(|record| record.session.id);
+    let is_last = records.len() <= options.limit.get();
+    records.truncate(options.limit.get());
+    let last = records.last().map(|record| record.session.id);
+    Ok(RecordPage::new(records, last.filter(|_| !is_last)))
 }
 
 /// Takes note of a use of a live session.

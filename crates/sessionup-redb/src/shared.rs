@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 use redb::Database;
 use sessionup_core::SessionId;
-use sessionup_core::store::{Cause, Epochs, Watermark};
+use sessionup_core::store::{Cause, Epochs, SharedState};
 
 use crate::cache::Cache;
 use crate::database::Place;
@@ -49,7 +49,8 @@ pub(crate) struct Shared {
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
     pub(crate) epochs: Arc<Epochs>,
-    pub(crate) watermark: Watermark,
+    /// What all managers over the store share.
+    pub(crate) managers: SharedState,
     /// What the disk has of the watermark.
     pub(crate) kept: Kept,
     pub(crate) board: Board,
@@ -94,7 +95,7 @@ impl Shared {
             reads: Queue::new(queue, 0),
             pruning: Arc::default(),
             epochs: Arc::default(),
-            watermark: Watermark::resuming(kept.marks()),
+            managers: SharedState::resuming(kept.marks()),
             kept: Kept::new(kept),
             board,
             file: None,

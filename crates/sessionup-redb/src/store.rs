@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use redb::Database;
 use sessionup_core::{
-    Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Epoch, Pruned, Record,
-    SessionId, Store, StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, Cleanup, CleanupErrors, CleanupOptions, CreateOptions, Created, Epoch, ListOptions,
+    OthersDeleted, Pruned, Record, RecordPage, SessionId, SharedState, Store, StoreError,
+    Timestamp, UserDeleted, UserKey,
 };
 
 use crate::builder::{RedbStoreBuilder, Settings};
@@ -26,7 +27,7 @@ use crate::sync::{Mutex, PoisonError};
 use crate::verify::Report;
 use crate::writer::Writer;
 use crate::writer::operation::{Operation, task};
-use crate::writer::operations::{Create, Delete, DeleteUser, Update};
+use crate::writer::operations::{Create, Delete, DeleteAll, DeleteOthers, DeleteUser, Update};
 use crate::writer::prune::Prune;
 
 /// Keeps sessions in a redb database: one file, no server.
@@ -338,8 +339,8 @@ impl Store for RedbStore {
         self.shared.epochs.now()
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.shared.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared.managers
     }
 
     async fn create(
@@ -369,9 +370,14 @@ impl Store for RedbStore {
             .await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         let user = user.clone();
-        self.read(move |shared| reader::list(shared, &user, now))
+        self.read(move |shared| reader::list_page(shared, &user, &options, now))
             .await
     }
 
@@ -409,6 +415,30 @@ impl Store for RedbStore {
         let delete = DeleteUser {
             user: user.clone(),
             except: except.to_vec(),
+            epochs: Arc::clone(&self.shared.epochs),
+        };
+        self.write(delete, Room::Reserved).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        let delete = DeleteOthers {
+            user: user.clone(),
+            id,
+            change,
+            now,
+            epochs: Arc::clone(&self.shared.epochs),
+        };
+        self.write(delete, Room::Reserved).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        let delete = DeleteAll {
             epochs: Arc::clone(&self.shared.epochs),
         };
         self.write(delete, Room::Reserved).await

@@ -255,7 +255,7 @@ async fn user_keys_are_kept_apart_by_every_store() {
             kept.push(record);
         }
         for ((case, user), record) in users.iter().zip(&kept) {
-            let listed = store.list_dyn(user, now).await.unwrap();
+            let listed = store.list(user, now).await.unwrap();
             assert_eq!(listed, [Arc::new(record.clone())], "{name} {case}");
         }
         for (n, (case, user)) in users.iter().enumerate() {
@@ -265,7 +265,7 @@ async fn user_keys_are_kept_apart_by_every_store() {
                 "{name} {case}"
             );
             if let Some((next, user)) = users.get(n + 1) {
-                let left = store.list_dyn(user, now).await.unwrap();
+                let left = store.list(user, now).await.unwrap();
                 assert_eq!(left.len(), 1, "{name}: {case} took {next} along");
             }
         }

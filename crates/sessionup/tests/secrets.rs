@@ -16,7 +16,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, StorageBackend};
 use sessionup::cookie::find;
 use sessionup::{
-    Change, Cleanup, CleanupOptions, CreateOptions, Error, HttpError, IntoUserKey, Manager,
+    Change, Cleanup, CleanupOptions, CreateOptions, Error, HttpError, IntoUserKey, Kind, Manager,
     MemoryStore, Peer, RandomError, Refusal, Rejection, SessionLayers, Sessions, Store, StoreError,
     StoreExt, Token, UserKey,
 };
@@ -91,7 +91,7 @@ async fn debug_and_display_of_every_public_type_hide_the_token() {
     };
 
     let parsed = Token::parse(token.as_bytes()).unwrap();
-    let credential = parsed.credential();
+    let credential = parsed.credential(&Kind::USER);
     printed.add("Token", &parsed);
     printed.add("Credential", &credential);
     printed.add("SecretHash", &credential.secret_hash);
@@ -262,7 +262,7 @@ async fn file_of_ten_thousand_sessions_holds_no_token() {
         .unwrap();
     let database = Arc::new(database);
     let store = RedbStore::builder().on(Arc::clone(&database)).unwrap();
-    let manager = manager(store.clone());
+    let manager = manager(store.clone()).derive().no_limit().build().unwrap();
     let mut needles = HashSet::new();
     let mut hashes = HashSet::new();
     let mut tokens = Vec::new();
@@ -283,7 +283,7 @@ async fn file_of_ten_thousand_sessions_holds_no_token() {
         }
         let hash = Token::parse(token.as_bytes())
             .unwrap()
-            .credential()
+            .credential(&Kind::USER)
             .secret_hash;
         hashes.insert(hash.as_bytes()[..WINDOW].try_into().unwrap());
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, MemoryStore, OthersDeleted, Pruned, Record,
+    RecordPage, SessionId, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 /// What happens at the create that is hit, and at all after it.
@@ -47,8 +47,8 @@ impl Store for Failing {
         self.inner.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.inner.watermark()
+    fn shared(&self) -> &SharedState {
+        self.inner.shared()
     }
 
     async fn create(
@@ -78,8 +78,13 @@ impl Store for Failing {
         self.inner.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.inner.list(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        self.inner.list_page(user, options, now).await
     }
 
     async fn update(
@@ -101,6 +106,20 @@ impl Store for Failing {
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
         self.inner.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.inner.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.inner.delete_all().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -7,7 +7,7 @@ use std::pin::pin;
 
 use tokio::task::yield_now;
 
-use sessionup_core::{Change, CreateOptions, DynStore, Record};
+use sessionup_core::{Change, CreateOptions, DynStore, ListOptions, Record};
 
 use crate::Fixture;
 use crate::races::{ends_when_polled, fill};
@@ -28,7 +28,7 @@ pub async fn unpolled_operations_do_nothing(fixture: &Fixture) {
         drop(store.create_dyn(new.clone(), CreateOptions::default(), at(100)));
         drop(store.create_dyn(new.clone(), replacing(1), at(100)));
         drop(store.fetch_dyn(id(1), at(100)));
-        drop(store.list_dyn(&ann(), at(100)));
+        drop(store.list_page_dyn(&ann(), ListOptions::default(), at(100)));
         drop(store.update_dyn(id(1), Change::touch(at(100)), at(100)));
         drop(store.update_dyn(id(1), Change::renew(hash(1), hash(9)), at(100)));
         drop(store.delete_dyn(id(1), Some(&ann())));
@@ -186,7 +186,11 @@ pub async fn dropped_reads_change_nothing(fixture: &Fixture) {
     for n in 0..DROPS {
         give_up(raw(fixture).fetch_dyn(id(1), at(0)), n).await;
         give_up(raw(fixture).fetch_dyn(id(2), at(0)), n).await;
-        give_up(raw(fixture).list_dyn(&anns, at(0)), n).await;
+        give_up(
+            raw(fixture).list_page_dyn(&anns, ListOptions::default(), at(0)),
+            n,
+        )
+        .await;
     }
 
     let why = "a read changes nothing";

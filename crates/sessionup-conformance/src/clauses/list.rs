@@ -1,6 +1,8 @@
 //! The sessions of a user.
 
-use sessionup_core::{Change, LimitPolicy, Record, SessionId, Timestamp};
+use std::num::NonZeroUsize;
+
+use sessionup_core::{Change, Kind, LimitPolicy, ListOptions, Record, RecordPage, SessionId};
 
 use crate::Fixture;
 use crate::races::fill;
@@ -9,51 +11,96 @@ use crate::sample::{
     record_of, record_with, records, replacing, user,
 };
 
-/// The oldest session comes first, whatever the ids and the order in which they were created.
-pub async fn list_is_oldest_first(fixture: &Fixture) {
-    let created = [
-        (5, Timestamp::MIN),
-        (9, Timestamp::from_millis(-1)),
-        (1, Timestamp::from_millis(0)),
-        (7, Timestamp::from_millis(256)),
-        (2, at(0)),
-        (8, at(1)),
-    ];
-    for n in [2, 9, 1, 8, 5, 7] {
-        let (_, time) = *created.iter().find(|(m, _)| *m == n).unwrap();
-        let record = record_with(n, |session| session.created_at = time);
-        fixture.create(&record, at(2)).await;
+/// The sessions of a page are in the order of their ids, whatever the order of their creation.
+pub async fn list_page_is_in_order_of_ids(fixture: &Fixture) {
+    for (n, created) in [(3, 1), (1, 9), (256, 0), (2, 5), (255, 3)] {
+        let record = record_with(n, |session| session.created_at = at(created));
+        fixture.create(&record, at(10)).await;
     }
 
-    let oldest_first = created.map(|(n, _)| id(n));
-    let why = "a list is oldest first";
-    fixture.expect_list(&ann(), &oldest_first, at(2), why).await;
-}
-
-/// Of sessions made at the same moment the one of the lower id comes first.
-pub async fn list_breaks_ties_by_id(fixture: &Fixture) {
-    for n in [3, 1, 256, 2, 255] {
-        fixture.create(&record(n), at(0)).await;
-    }
-
-    let why = "sessions made at once are listed by id";
-    fixture
-        .expect_list(&ann(), &ids([1, 2, 3, 255, 256]), at(0), why)
-        .await;
+    let page = fixture.page(&ann(), ListOptions::default(), at(10)).await;
+    let expected = ids([1, 2, 3, 255, 256]);
+    assert_eq!(named(&page), expected, "a page is in the order of ids");
 }
 
 /// A use does not change a session's place.
-pub async fn list_order_is_not_changed_by_use(fixture: &Fixture) {
+pub async fn list_page_order_is_not_changed_by_use(fixture: &Fixture) {
     for n in [1, 2, 3] {
         fixture.create(&record(n), at(0)).await;
     }
     let touched = fixture.update(id(2), Change::touch(at(5)), at(5)).await;
     assert!(touched.is_some(), "a live session can be touched");
 
-    let why = "a list is oldest first, not latest used";
-    fixture
-        .expect_list(&ann(), &ids([1, 2, 3]), at(5), why)
-        .await;
+    let page = fixture.page(&ann(), ListOptions::default(), at(5)).await;
+    let why = "a page is in the order of ids, not of uses";
+    assert_eq!(named(&page), ids([1, 2, 3]), "{why}");
+}
+
+/// Pages that are asked for one after the other hold every session, each of them once.
+pub async fn list_pages_hold_every_session_once(fixture: &Fixture) {
+    fill(fixture, &records(0..25), at(0)).await;
+    fixture.create(&ending_at(25, at(5)), at(0)).await;
+
+    for limit in [1, 2, 7, 25, 26, 1_000] {
+        let options = ListOptions::default().limit(NonZeroUsize::new(limit).unwrap());
+        let listed = fixture.pages(&ann(), options, at(5)).await;
+        let why = format!("pages of {limit} hold all live sessions");
+        assert_eq!(listed, ids(0..25), "{why}");
+    }
+}
+
+/// A page begins behind its cursor, also if no session of that id is there.
+pub async fn list_page_begins_behind_its_cursor(fixture: &Fixture) {
+    for n in [10, 20, 30] {
+        fixture.create(&record(n), at(0)).await;
+    }
+    let cases: [(u32, &[u32]); 6] = [
+        (0, &[10, 20, 30]),
+        (9, &[10, 20, 30]),
+        (10, &[20, 30]),
+        (15, &[20, 30]),
+        (29, &[30]),
+        (30, &[]),
+    ];
+    for (after, expected) in cases {
+        let options = ListOptions::default().after(id(after));
+        let listed = fixture.pages(&ann(), options, at(0)).await;
+        let expected = ids(expected.iter().copied());
+        assert_eq!(listed, expected, "the list behind {after}");
+    }
+    fixture.delete(id(20), None).await;
+    let options = ListOptions::default().after(id(20));
+    let why = "a cursor stays good when its session is gone";
+    assert_eq!(
+        fixture.pages(&ann(), options, at(0)).await,
+        ids([30]),
+        "{why}"
+    );
+}
+
+/// With a kind, a page has the sessions of this kind alone; without one, those of every kind.
+pub async fn list_page_holds_one_kind(fixture: &Fixture) {
+    let of = |n, kind: &Kind| record_with(n, |session| session.kind = kind.clone());
+    let kinds = [
+        Kind::USER,
+        Kind::LOGIN_ATTEMPT,
+        Kind::new("user-2").unwrap(),
+    ];
+    for n in 0..9 {
+        let record = of(n, &kinds[n as usize % 3]);
+        fixture.create(&record, at(0)).await;
+    }
+
+    for (n, kind) in (0..).zip(&kinds) {
+        let options = ListOptions::default().kind(kind.clone());
+        let listed = fixture.pages(&ann(), options, at(0)).await;
+        assert_eq!(listed, ids([n, n + 3, n + 6]), "the sessions of {kind}");
+    }
+    let listed = fixture.pages(&ann(), ListOptions::default(), at(0)).await;
+    assert_eq!(listed, ids(0..9), "the sessions of every kind");
+    let options = ListOptions::default().kind(Kind::GUEST);
+    let none = fixture.pages(&ann(), options, at(0)).await;
+    assert_eq!(none, [], "there is none of this kind");
 }
 
 /// Expired sessions are left out, though nobody prunes.
@@ -202,4 +249,11 @@ async fn only(fixture: &Fixture, record: &Record) {
     fixture
         .expect_list(&session.user_key, &[session.id], at(30), why)
         .await;
+}
+
+fn named(page: &RecordPage) -> Vec<SessionId> {
+    page.records
+        .iter()
+        .map(|record| record.session.id)
+        .collect()
 }

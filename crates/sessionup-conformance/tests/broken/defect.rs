@@ -7,8 +7,8 @@ use std::thread;
 
 use sessionup_conformance::{CLAUSES, Fixture};
 use sessionup_core::{
-    Change, CreateOptions, Created, Epoch, MemoryStore, Pruned, Record, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, Kind, ListOptions, MemoryStore, OthersDeleted, Pruned,
+    Record, RecordPage, SessionId, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 /// Runs all clauses against a store with this defect, and returns which of them failed.
@@ -32,8 +32,8 @@ pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
         inner.epoch()
     }
 
-    fn watermark<'a>(&'a self, inner: &'a MemoryStore) -> &'a Watermark {
-        inner.watermark()
+    fn shared<'a>(&'a self, inner: &'a MemoryStore) -> &'a SharedState {
+        inner.shared()
     }
 
     fn create(
@@ -64,6 +64,21 @@ pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
         inner.list(user, now)
     }
 
+    /// A page of what [`Defect::list`] returns.
+    fn list_page(
+        &self,
+        inner: &MemoryStore,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<RecordPage, StoreError>> + Send {
+        async move {
+            let mut records = self.list(inner, user, now).await?;
+            records.sort_by_key(|record| record.session.id);
+            Ok(page_of(records, &options))
+        }
+    }
+
     fn update(
         &self,
         inner: &MemoryStore,
@@ -92,6 +107,24 @@ pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
         inner.delete_user(user, except)
     }
 
+    fn delete_others(
+        &self,
+        inner: &MemoryStore,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<OthersDeleted, StoreError>> + Send {
+        inner.delete_others(user, id, change, now)
+    }
+
+    fn delete_all(
+        &self,
+        inner: &MemoryStore,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        inner.delete_all()
+    }
+
     fn prune(
         &self,
         inner: &MemoryStore,
@@ -100,6 +133,21 @@ pub(crate) trait Defect: Debug + Default + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Pruned, StoreError>> + Send {
         inner.prune(now, at_most)
     }
+}
+
+/// Makes a page of records, leaving their order.
+pub(crate) fn page_of(mut records: Vec<Arc<Record>>, options: &ListOptions) -> RecordPage {
+    records.retain(|record| {
+        let session = &record.session;
+        let is_wanted = |kind: &Kind| *kind == session.kind;
+        options.kind.as_ref().is_none_or(is_wanted)
+            && options.after.is_none_or(|after| session.id > after)
+    });
+    let limit = options.limit.get();
+    let is_last = records.len() <= limit;
+    records.truncate(limit);
+    let last = records.last().map(|record| record.session.id);
+    RecordPage::new(records, last.filter(|_| !is_last))
 }
 
 /// No defect at all.
@@ -119,8 +167,8 @@ impl<D: Defect> Store for Broken<D> {
         self.defect.epoch(&self.inner)
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.defect.watermark(&self.inner)
+    fn shared(&self) -> &SharedState {
+        self.defect.shared(&self.inner)
     }
 
     fn create(
@@ -140,12 +188,13 @@ impl<D: Defect> Store for Broken<D> {
         self.defect.fetch(&self.inner, id, now)
     }
 
-    fn list(
+    fn list_page(
         &self,
         user: &UserKey,
+        options: ListOptions,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Arc<Record>>, StoreError>> + Send {
-        self.defect.list(&self.inner, user, now)
+    ) -> impl Future<Output = Result<RecordPage, StoreError>> + Send {
+        self.defect.list_page(&self.inner, user, options, now)
     }
 
     fn update(
@@ -171,6 +220,21 @@ impl<D: Defect> Store for Broken<D> {
         except: &[SessionId],
     ) -> impl Future<Output = Result<UserDeleted, StoreError>> + Send {
         self.defect.delete_user(&self.inner, user, except)
+    }
+
+    fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<OthersDeleted, StoreError>> + Send {
+        self.defect
+            .delete_others(&self.inner, user, id, change, now)
+    }
+
+    fn delete_all(&self) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        self.defect.delete_all(&self.inner)
     }
 
     fn prune(
@@ -268,8 +332,8 @@ macro_rules! operation {
     (epoch($this:ident, $inner:ident) $body:block) => {
         fn epoch(&$this, $inner: &MemoryStore) -> Epoch $body
     };
-    (watermark($this:ident, $inner:ident) $body:block) => {
-        fn watermark<'a>(&'a $this, $inner: &'a MemoryStore) -> &'a Watermark $body
+    (shared($this:ident, $inner:ident) $body:block) => {
+        fn shared<'a>(&'a $this, $inner: &'a MemoryStore) -> &'a SharedState $body
     };
     (create($this:ident, $inner:ident, $record:ident, $options:ident, $now:ident) $body:block) => {
         async fn create(
@@ -295,6 +359,30 @@ macro_rules! operation {
             $user: &UserKey,
             $now: Timestamp,
         ) -> Result<Vec<Arc<Record>>, StoreError> $body
+    };
+    (list_page($this:ident, $inner:ident, $user:ident, $options:ident, $now:ident) $body:block) => {
+        async fn list_page(
+            &$this,
+            $inner: &MemoryStore,
+            $user: &UserKey,
+            $options: ListOptions,
+            $now: Timestamp,
+        ) -> Result<RecordPage, StoreError> $body
+    };
+    (delete_others(
+        $this:ident, $inner:ident, $user:ident, $id:ident, $change:ident, $now:ident
+    ) $body:block) => {
+        async fn delete_others(
+            &$this,
+            $inner: &MemoryStore,
+            $user: &UserKey,
+            $id: SessionId,
+            $change: Change,
+            $now: Timestamp,
+        ) -> Result<OthersDeleted, StoreError> $body
+    };
+    (delete_all($this:ident, $inner:ident) $body:block) => {
+        async fn delete_all(&$this, $inner: &MemoryStore) -> Result<u64, StoreError> $body
     };
     (update($this:ident, $inner:ident, $id:ident, $change:ident, $now:ident) $body:block) => {
         async fn update(
@@ -338,11 +426,11 @@ pub(crate) mod prelude {
     pub(crate) use std::sync::Arc;
 
     pub(crate) use sessionup_core::{
-        Change, CreateOptions, Created, Epoch, MemoryStore, MetaChange, Pruned, Record, SecretHash,
-        Session, SessionId, SessionLimit, Store, StoreError, Timestamp, UserDeleted, UserKey,
-        Watermark,
+        Change, CreateOptions, Created, Epoch, ListOptions, MemoryStore, MetaChange, Pruned,
+        Record, RecordPage, SecretHash, Session, SessionId, SessionLimit, SharedState, Store,
+        StoreError, Timestamp, UserDeleted, UserKey,
     };
     pub(crate) use tokio::task::yield_now;
 
-    pub(crate) use super::{BEFORE_ALL, Remembered, defect, lying, overwrite};
+    pub(crate) use super::{BEFORE_ALL, Remembered, defect, lying, overwrite, page_of};
 }

@@ -108,10 +108,6 @@ caught! {
         session_is_live_until_its_idle_deadline,
         earlier_deadline_ends_the_session;
     read::ListsAtMostHundred by list_holds_many_sessions;
-    read::ListsById by
-        list_is_oldest_first,
-        answers_are_those_of_the_reference;
-    read::ListsByLastUse by list_order_is_not_changed_by_use;
     read::ListsByPrefix by
         list_holds_exactly_this_user,
         users_and_ids_are_not_run_together,
@@ -124,8 +120,12 @@ caught! {
     read::ListsStale by
         touch_is_seen_by_the_next_read,
         list_agrees_with_fetch_after_every_operation;
-    read::ListsTiesInReverse by list_breaks_ties_by_id;
     read::ListsUpToTheExpired by expired_session_hides_no_other;
+    read::PagesByCreation by list_page_is_in_order_of_ids;
+    read::PagesByLastUse by list_page_order_is_not_changed_by_use;
+    read::PagesIgnoreKind by list_page_holds_one_kind;
+    read::PagesLoseTheFirst by list_pages_hold_every_session_once;
+    read::PagesNeedTheirCursor by list_page_begins_behind_its_cursor;
     read::WrapsAround by far_deadline_does_not_overflow;
 
     update::AnswersTheFormerRecord by update_returns_the_record_as_it_is_afterwards;
@@ -191,7 +191,9 @@ caught! {
         dropped_delete_user_is_whole_or_nothing;
     delete::DeletesPart by delete_user_deletes_all_sessions;
     delete::HidesThenDeletes by dropped_delete_is_whole_or_nothing;
-    delete::IgnoresExcept by delete_user_keeps_the_excepted;
+    delete::IgnoresExcept by
+        delete_user_keeps_the_excepted,
+        answers_are_those_of_the_reference;
     delete::IgnoresOwner by delete_by_another_user_leaves_the_session_alone;
     delete::KeepsAllIfExcepting by delete_user_keeps_the_excepted;
     delete::KeepsTombstones by user_may_return_after_delete_user;

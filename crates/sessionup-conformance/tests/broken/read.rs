@@ -47,28 +47,6 @@ defect!(
 );
 
 defect!(
-    /// Lists in the order of ids.
-    ListsById {
-        list(self, inner, user, now) {
-            let mut list = inner.list(user, now).await?;
-            list.sort_by_key(|record| record.session.id);
-            Ok(list)
-        }
-    }
-);
-
-defect!(
-    /// Lists first what was used last.
-    ListsByLastUse {
-        list(self, inner, user, now) {
-            let mut list = inner.list(user, now).await?;
-            list.sort_by_key(|record| Reverse(record.session.last_seen_at));
-            Ok(list)
-        }
-    }
-);
-
-defect!(
     /// Lists the users whose keys begin alike.
     ListsByPrefix(Remembered) {
         create(self, inner, record, options, now) {
@@ -133,17 +111,6 @@ defect!(
 );
 
 defect!(
-    /// Lists sessions made at once in the wrong order.
-    ListsTiesInReverse {
-        list(self, inner, user, now) {
-            let mut list = inner.list(user, now).await?;
-            list.sort_by_key(|record| (record.session.created_at, Reverse(record.session.id)));
-            Ok(list)
-        }
-    }
-);
-
-defect!(
     /// Stops listing at the first session that has expired.
     ListsUpToTheExpired {
         list(self, inner, user, now) {
@@ -151,6 +118,62 @@ defect!(
             let live = list.iter().take_while(|record| record.session.is_live(now));
             list.truncate(live.count());
             Ok(list)
+        }
+    }
+);
+
+defect!(
+    /// Orders a page by creation.
+    PagesByCreation {
+        list_page(self, inner, user, options, now) {
+            let records = inner.list(user, now).await?;
+            Ok(page_of(records, &options))
+        }
+    }
+);
+
+defect!(
+    /// Puts what was used last first.
+    PagesByLastUse {
+        list_page(self, inner, user, options, now) {
+            let mut page = inner.list_page(user, options, now).await?;
+            page.records.sort_by_key(|record| Reverse(record.session.last_seen_at));
+            Ok(page)
+        }
+    }
+);
+
+defect!(
+    /// Lists sessions of every kind, whichever was asked for.
+    PagesIgnoreKind {
+        list_page(self, inner, user, options, now) {
+            inner.list_page(user, options.kind(None), now).await
+        }
+    }
+);
+
+defect!(
+    /// Takes the cursor for the first one that was not returned yet.
+    PagesLoseTheFirst {
+        list_page(self, inner, user, options, now) {
+            let is_later = options.after.is_some();
+            let mut page = inner.list_page(user, options, now).await?;
+            if is_later && !page.records.is_empty() {
+                page.records.remove(0);
+            }
+            Ok(page)
+        }
+    }
+);
+
+defect!(
+    /// Looks for the session of the cursor, and begins with the first one if it is not there.
+    PagesNeedTheirCursor {
+        list_page(self, inner, user, options, now) {
+            let all = inner.list(user, now).await?;
+            let is_there = |after| all.iter().any(|record| record.session.id == after);
+            let after = options.after.filter(|after| is_there(*after));
+            inner.list_page(user, options.after(after), now).await
         }
     }
 );

@@ -5,7 +5,7 @@ use crate::defect::prelude::*;
 defect!(
     /// Begins anew each time.
     ForgetsTheTime {
-        watermark(self, _inner) {
+        shared(self, _inner) {
             Box::leak(Box::default())
         }
     }

@@ -3,16 +3,20 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::store::{
-    Change, CreateOptions, Created, Epoch, Pruned, StoreExt, UserDeleted, Watermark,
+    Change, CreateOptions, Created, Epoch, ListOptions, OthersDeleted, Pruned, RecordPage,
+    SharedState, StoreExt, UserDeleted,
 };
 use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Timestamp, UserKey};
 
 const SOON: Duration = Duration::from_millis(1);
 
+/// How long a test waits for what must come.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Answers each prune as `answer` says and tells the test about it.
 #[derive(Debug)]
 struct Scripted {
-    watermark: Watermark,
+    shared: SharedState,
     rounds: AtomicU32,
     told: mpsc::SyncSender<u32>,
     answer: fn(u32) -> Result<Pruned, StoreError>,
@@ -22,7 +26,7 @@ impl Scripted {
     fn new(answer: fn(u32) -> Result<Pruned, StoreError>) -> (Self, mpsc::Receiver<u32>) {
         let (told, rounds) = mpsc::sync_channel(1);
         let store = Self {
-            watermark: Watermark::default(),
+            shared: SharedState::default(),
             rounds: AtomicU32::new(0),
             told,
             answer,
@@ -36,8 +40,8 @@ impl Store for Scripted {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -53,7 +57,12 @@ impl Store for Scripted {
         Err(StoreError::Closed)
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -74,12 +83,39 @@ impl Store for Scripted {
         Err(StoreError::Closed)
     }
 
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
+
     async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
         let round = self.rounds.fetch_add(1, Ordering::SeqCst);
         // The test may be gone by then.
         let _ = self.told.try_send(round);
         (self.answer)(round)
     }
+}
+
+/// Waits for a message, and fails with a name instead of waiting for ever.
+fn expect<T>(receiver: &mpsc::Receiver<T>, what: &str) -> T {
+    let received = receiver.recv_timeout(LIMIT);
+    received.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Runs what may hang on a thread of its own, and fails with a name instead of hanging.
+fn within_limit<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = mpsc::sync_channel(1);
+    std::thread::spawn(move || done.send(run()));
+    expect(&is_done, what)
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -111,13 +147,17 @@ fn expired_records_are_deleted_and_live_ones_stay() {
         .batch(NonZeroUsize::new(2).unwrap());
     let cleanup = Cleanup::start(store.clone(), options).unwrap();
     // The store may be asked the moment the thread runs; wait for its first round to end.
-    while block_on(store.fetch(SessionId::from_bytes([6; 16]), Timestamp::MIN))
-        .unwrap()
-        .is_some()
-    {
-        std::thread::yield_now();
-    }
-    cleanup.stop();
+    let waiting = store.clone();
+    within_limit("the deletion of the last expired record", move || {
+        let last = SessionId::from_bytes([6; 16]);
+        while block_on(waiting.fetch(last, Timestamp::MIN))
+            .unwrap()
+            .is_some()
+        {
+            std::thread::yield_now();
+        }
+    });
+    within_limit("the end of the cleanup", move || cleanup.stop());
 
     let left = block_on(store.prune_all(Timestamp::MAX, NonZeroUsize::MIN)).unwrap();
     assert_eq!(left, 3);
@@ -127,7 +167,9 @@ fn expired_records_are_deleted_and_live_ones_stay() {
 fn failing_store_neither_ends_it_nor_fills_the_memory() {
     let (store, rounds) = Scripted::new(|_| Err(StoreError::Overloaded));
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
-    while rounds.recv().unwrap() < 2 * u32::try_from(CleanupErrors::CAPACITY).unwrap() {}
+    while expect(&rounds, "the next round after a failure")
+        < 2 * u32::try_from(CleanupErrors::CAPACITY).unwrap()
+    {}
     cleanup.stop();
 
     let errors = cleanup.errors();
@@ -144,35 +186,42 @@ fn errors_can_be_awaited_and_end_with_the_cleanup() {
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
     let errors = cleanup.errors();
 
-    let first = block_on(errors.recv());
+    let waiting = errors.clone();
+    let first = within_limit("the first error", move || block_on(waiting.recv()));
     assert!(matches!(first, Some(StoreError::Overloaded)), "{first:?}");
 
-    let waiting = std::thread::spawn(move || block_on(errors.recv()));
-    drop(cleanup);
-    assert!(waiting.join().unwrap().is_none());
+    let (ended, has_ended) = mpsc::sync_channel(1);
+    std::thread::spawn(move || ended.send(block_on(errors.recv())));
+    within_limit("the end of the cleanup", move || drop(cleanup));
+    let last = expect(&has_ended, "the end of the errors");
+    assert!(last.is_none(), "{last:?}");
 }
 
 #[test]
 fn closed_store_ends_it() {
     let (store, _rounds) = Scripted::new(|_| Err(StoreError::Closed));
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
-    assert!(block_on(cleanup.errors().recv()).is_none());
+    let errors = cleanup.errors();
+    let end = within_limit("the end of the errors", move || block_on(errors.recv()));
+    assert!(end.is_none(), "{end:?}");
 }
 
 #[test]
 fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
     let (store, rounds) = Scripted::new(|_| Ok(Pruned::default()));
     let cleanup = Cleanup::start(store, CleanupOptions::every(Duration::MAX)).unwrap();
-    rounds.recv().unwrap();
-    cleanup.stop();
-    cleanup.stop();
+    expect(&rounds, "the first round");
+    within_limit("the end of the cleanup", move || {
+        cleanup.stop();
+        cleanup.stop();
+    });
 }
 
 /// Never answers.
 #[derive(Debug)]
 struct Stuck {
     asked: mpsc::SyncSender<()>,
-    watermark: Watermark,
+    shared: SharedState,
 }
 
 impl Stuck {
@@ -187,8 +236,8 @@ impl Store for Stuck {
         Epoch::new(0, 0)
     }
 
-    fn watermark(&self) -> &Watermark {
-        &self.watermark
+    fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     async fn create(
@@ -204,7 +253,12 @@ impl Store for Stuck {
         self.hang().await
     }
 
-    async fn list(&self, _: &UserKey, _: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        _: &UserKey,
+        _: ListOptions,
+        _: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         self.hang().await
     }
 
@@ -225,6 +279,20 @@ impl Store for Stuck {
         self.hang().await
     }
 
+    async fn delete_others(
+        &self,
+        _: &UserKey,
+        _: SessionId,
+        _: Change,
+        _: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.hang().await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.hang().await
+    }
+
     async fn prune(&self, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
         self.hang().await
     }
@@ -233,11 +301,11 @@ impl Store for Stuck {
 #[test]
 fn stopping_does_not_wait_for_a_store_that_hangs() {
     let (asked, was_asked) = mpsc::sync_channel(1);
-    let watermark = Watermark::default();
-    let stuck = Stuck { asked, watermark };
+    let shared = SharedState::default();
+    let stuck = Stuck { asked, shared };
     let cleanup = Cleanup::start(stuck, CleanupOptions::every(SOON)).unwrap();
-    was_asked.recv().unwrap();
-    cleanup.stop();
+    expect(&was_asked, "the call of the store");
+    within_limit("the end of the cleanup", move || cleanup.stop());
 }
 
 #[test]
@@ -262,7 +330,36 @@ fn clock_is_looked_at_each_hour_however_long_the_interval() {
         ("for ever", Duration::MAX, vec![minutes(60); 100]),
     ];
     for (name, interval, expected) in cases {
-        let parts: Vec<_> = parts_of(interval).take(100).collect();
+        let parts: Vec<_> = parts_of(interval, LOOK).take(100).collect();
         assert_eq!(parts, expected, "{name}");
     }
+}
+
+/// Tells the test each time that it is looked at.
+#[derive(Debug)]
+struct WatchedClock(mpsc::SyncSender<()>);
+
+impl Clock for WatchedClock {
+    fn now(&self) -> Timestamp {
+        // The test may be gone by then.
+        let _ = self.0.try_send(());
+        Timestamp::from_millis(0)
+    }
+}
+
+#[test]
+fn wait_for_a_long_interval_looks_at_the_clock() {
+    let (store, rounds) = Scripted::new(|_| Ok(Pruned::default()));
+    let (looked, looks) = mpsc::sync_channel(1);
+    let options = CleanupOptions::every(Duration::MAX).clock(Arc::new(WatchedClock(looked)));
+    let cleanup = Cleanup::start_looking(store, options, SOON).unwrap();
+    expect(&rounds, "the first round");
+    for _ in 0..100 {
+        expect(
+            &looks,
+            "a look at the clock while it waits for the next round",
+        );
+    }
+    assert!(rounds.try_recv().is_err(), "there is one round alone");
+    cleanup.stop();
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::cookie::SetCookie;
-use crate::events::{Event, RevokedBy};
+use crate::events::{Event, Revocation, RevokedBy};
 use crate::manager::{Manager, Proven};
-use crate::store::{Change, CreateOptions, Epoch, SecretChange, StoreError};
+use crate::store::{
+    Change, CreateOptions, Epoch, OthersDeleted, SecretChange, StoreError, UserDeleted,
+};
 use crate::{
-    Error, Meta, MetaChange, Record, Replaced, Session, SessionId, Timestamp, Token, UserKey,
+    Error, Meta, MetaChange, Record, Replaced, SecretHash, Session, SessionId, Timestamp, Token,
+    UserKey,
 };
 
 /// A session and the cookie that goes out for it.
@@ -22,7 +25,7 @@ pub(crate) struct Login {
     pub(crate) user_key: UserKey,
     pub(crate) meta: Meta,
     pub(crate) client: Client,
-    pub(crate) replaces: Option<SessionId>,
+    pub(crate) replaces: Option<Arc<Record>>,
     pub(crate) begun: Epoch,
 }
 
@@ -36,7 +39,7 @@ impl Manager {
         let config = self.config();
         let now = self.now();
         let options = CreateOptions::default()
-            .replacing(login.replaces)
+            .replacing(login.replaces.as_ref().map(|record| record.session.id))
             .limited(config.limit)
             .begun(Some(login.begun));
         let mut session = Session::new(
@@ -45,20 +48,25 @@ impl Manager {
             now,
             now.saturating_add(config.lifetime),
         );
+        session.kind = config.kind.clone();
         session.idle_timeout = config.idle_timeout;
         session.persistent = config.persistent;
         session.client = login.client;
         session.meta = login.meta;
+        if config.capture.ip && session.client.ip.is_none() {
+            let behind_proxies = config.trusted_proxies.is_some();
+            self.inner.log.warn_of_missing_address(behind_proxies);
+        }
 
         for _ in 0..ATTEMPTS {
             let token = Token::generate(now, &*self.inner.random)?;
-            let credential = token.credential();
+            let credential = token.credential(&config.kind);
             session.id = credential.id;
             let record = Record::new(session.clone(), credential.secret_hash);
             match self.create(record.clone(), options, now).await {
                 Ok(created) => {
                     let replaced = login.replaces.filter(|_| created.replaced);
-                    self.tell_of_login(&session, replaced, created.evicted);
+                    self.tell_of_login(&session, replaced.as_deref(), created.evicted);
                     return Ok(self.issued(Arc::new(record), &token, now));
                 }
                 Err(StoreError::DuplicateId) => {}
@@ -68,20 +76,24 @@ impl Manager {
         Err(StoreError::DuplicateId.into())
     }
 
-    fn tell_of_login(
-        &self,
-        session: &Session,
-        replaced: Option<SessionId>,
-        evicted: Vec<SessionId>,
-    ) {
+    fn tell_of_login(&self, session: &Session, replaced: Option<&Record>, evicted: Vec<SessionId>) {
         let user_key = || session.user_key.clone();
         self.tell(&Event::Created {
             id: session.id,
             user_key: user_key(),
+            kind: session.kind.clone(),
+            ip: session.client.ip,
         });
-        if let Some(id) = replaced {
-            let by = RevokedBy::Login;
-            self.tell(&Event::Revoked { id, by });
+        if let Some(Record {
+            session: former, ..
+        }) = replaced
+        {
+            self.tell(&Event::Revoked {
+                id: former.id,
+                user_key: Some(former.user_key.clone()),
+                by: RevokedBy::Login,
+                actor: Some(session.id),
+            });
         }
         for id in evicted {
             let user_key = user_key();
@@ -99,30 +111,59 @@ impl Manager {
     ) -> Result<Option<Issued>, Error> {
         let id = proven.record.session.id;
         let token = Token::renewed(id, &*self.inner.random)?;
-        let to = token.credential().secret_hash;
+        let to = token.credential(&self.config().kind).secret_hash;
         let change = |record: &Record, now: Timestamp| {
-            let mut change = Change::touch(now);
-            let replaced = Replaced::new(record.secret_hash, now);
-            let renew = SecretChange::new(record.secret_hash, to);
-            change.secret = Some(renew.replacing(replaced));
-            if let Some(client) = &authenticated {
-                let Session {
-                    authenticated_at,
-                    expires_at,
-                    ..
-                } = record.session;
-                let lifetime = expires_at.saturating_since(authenticated_at);
-                change.authenticated_at = Some(now);
-                change.expires_at = Some(now.saturating_add(lifetime));
-                change.client = Some(client.clone());
-            }
-            Ok::<_, Error>(change)
+            Ok::<_, Error>(renewal(record, to, now, authenticated.as_ref()))
         };
         let Some(renewed) = self.edit(proven, change).await? else {
             return Ok(None);
         };
-        self.tell(&Event::Renewed { id });
+        let user_key = renewed.session.user_key.clone();
+        self.tell(&Event::Renewed { id, user_key });
         Ok(Some(self.issued(renewed, &token, self.now())))
+    }
+
+    /// Renews the token of a session whose user proved who they are, and ends all other sessions of
+    /// the user, in one step. Ends all of them if the session ended, the token no longer proves it,
+    /// another request is faster, or no token could be made.
+    pub(crate) async fn renew_and_delete_others(
+        &self,
+        proven: &Proven,
+        client: &Client,
+    ) -> Result<(UserDeleted, Option<Issued>), Error> {
+        let Session { id, user_key, .. } = &proven.record.session;
+        let now = self.now();
+        let present = if proven.record.secret_hash == proven.hash {
+            Some(Arc::clone(&proven.record))
+        } else {
+            // What cannot be read proves nothing.
+            self.fetch(*id, now).await.unwrap_or_default()
+        };
+        let accepted = present.filter(|record| self.accepts(record, &proven.hash, now));
+        let token = Token::renewed(*id, &*self.inner.random).inspect_err(
+            |error| tracing::error!(target: "sessionup", %error, "token could not be renewed"),
+        );
+        let (Some(record), Ok(token)) = (accepted, token) else {
+            let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+            let deleted = self.delete_user(user_key, &[], revocation).await?;
+            return Ok((deleted, None));
+        };
+        let to = token.credential(&self.config().kind).secret_hash;
+        let change = renewal(&record, to, now, Some(client));
+        let OthersDeleted {
+            deleted,
+            previous,
+            epoch,
+            kept,
+        } = self.delete_others(user_key, *id, change, now).await?;
+        let issued = kept.map(|renewed| {
+            self.tell(&Event::Renewed {
+                id: *id,
+                user_key: user_key.clone(),
+            });
+            self.issued(renewed, &token, now)
+        });
+        Ok((UserDeleted::new(deleted, previous, epoch), issued))
     }
 
     /// Changes entries of meta. `None` if the session ended or the token no longer proves it.
@@ -158,6 +199,31 @@ impl Manager {
             record,
         }
     }
+}
+
+/// Makes the change that puts another secret in place of the one that a record holds. With a client
+/// the user proved who they are: the session lasts as long again.
+fn renewal(
+    record: &Record,
+    to: SecretHash,
+    now: Timestamp,
+    authenticated: Option<&Client>,
+) -> Change {
+    let mut change = Change::touch(now);
+    let replaced = Replaced::new(record.secret_hash, now);
+    change.secret = Some(SecretChange::new(record.secret_hash, to).replacing(replaced));
+    if let Some(client) = authenticated {
+        let Session {
+            authenticated_at,
+            expires_at,
+            ..
+        } = record.session;
+        let lifetime = expires_at.saturating_since(authenticated_at);
+        change.authenticated_at = Some(now);
+        change.expires_at = Some(now.saturating_add(lifetime));
+        change.client = Some(client.clone());
+    }
+    change
 }
 
 /// A change of meta that is made only while the token that is known to be accepted is accepted:

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::agent::AgentParser;
 use crate::cookie::SameSite;
-use crate::events::{Hub, Log};
+use crate::events::Log;
 use crate::manager::config::Options;
 use crate::manager::{ConfigError, Inner, Manager, OnMismatch, OnReuse};
 use crate::store::{DynStore, SessionLimit};
 use crate::watermark::Steady;
-use crate::{Agent, Clock, OsRandom, Random, SystemClock, TrustedProxies};
+use crate::{Agent, Clock, Kind, OsRandom, Random, SystemClock, TrustedProxies};
 
 /// Builds a [`Manager`]. Everything has a default; what contradicts itself is an error of
 /// [`build`](ManagerBuilder::build), never of a request.
@@ -33,7 +33,6 @@ pub struct ManagerBuilder {
     store: Arc<dyn DynStore>,
     clock: Arc<Steady>,
     random: Arc<dyn Random>,
-    hub: Arc<Hub>,
     log: Arc<Log>,
     options: Options,
 }
@@ -44,7 +43,6 @@ impl ManagerBuilder {
             store,
             clock: Arc::new(Steady::new(Arc::new(SystemClock))),
             random: Arc::new(OsRandom),
-            hub: Arc::default(),
             log: Arc::default(),
             options: Options::default(),
         }
@@ -55,16 +53,14 @@ impl ManagerBuilder {
             store,
             clock,
             random,
-            hub,
             log,
             options,
-            config: _,
+            ..
         } = &*manager.inner;
         Self {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
-            hub: Arc::clone(hub),
             log: Arc::clone(log),
             options: options.clone(),
         }
@@ -74,9 +70,38 @@ impl ManagerBuilder {
     /// [`insecure_http`](Self::insecure_http).
     ///
     /// The prefix `__Host-` makes browsers refuse a cookie of this name from a subdomain or over
-    /// plain HTTP; the rest of the name gives nothing away. Two managers on one host need two names.
+    /// plain HTTP; the rest of the name gives nothing away. Two managers on one host need two names,
+    /// and if they share a store, sessions of two kinds, see [`kind`](Self::kind).
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.options.cookie.name = Some(name.into());
+        self
+    }
+
+    /// Chooses the kind of the sessions that the manager makes and serves. Defaults to
+    /// [`Kind::USER`].
+    ///
+    /// Managers with different cookies over one store need different kinds: the client chooses the
+    /// cookie in which it sends a token, and only its kind says what the token is good for. Two
+    /// cookie names with one kind are [`ConfigError::CookieNames`].
+    ///
+    /// A login in two steps, whose first half is worth nothing as a session (ASVS 5.0 6.3.3):
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessionup_core::{Kind, Manager, MemoryStore};
+    ///
+    /// let sessions = Manager::builder(MemoryStore::new()).build()?;
+    /// let half = sessions
+    ///     .derive()
+    ///     .kind(Kind::LOGIN_ATTEMPT)
+    ///     .cookie_name("__Host-login")
+    ///     .lifetime(Duration::from_secs(600))
+    ///     .build()?;
+    /// # let _ = half;
+    /// # Ok::<(), sessionup_core::ConfigError>(())
+    /// ```
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.options.kind = kind;
         self
     }
 
@@ -197,13 +222,16 @@ impl ManagerBuilder {
     /// Waits so long for an answer of the store. Defaults to 2 seconds.
     ///
     /// Then the request is answered as by a store that failed: 503. What it asked the store to write
-    /// may happen nevertheless.
+    /// may happen nevertheless ([`StoreError::OutcomeUnknown`](crate::StoreError::OutcomeUnknown)).
+    /// Raise it where the store is slow, as on a busy disk.
     pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.options.store_timeout = store_timeout;
         self
     }
 
     /// Chooses whether the address of a login is kept. Defaults to `true`.
+    ///
+    /// The first login without an address is a line of the log, with what may be missing.
     pub fn with_ip(mut self, with_ip: bool) -> Self {
         self.options.capture.ip = with_ip;
         self
@@ -254,6 +282,17 @@ impl ManagerBuilder {
     /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(proxies).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// Behind a content delivery network that tells the address in a header of its own:
+    ///
+    /// ```
+    /// use sessionup_core::{ForwardingHeader, Manager, MemoryStore, TrustedProxies};
+    ///
+    /// let header = ForwardingHeader::single("CF-Connecting-IP")?;
+    /// let network = TrustedProxies::networks(["198.51.100.0/24"])?.header(header);
+    /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(network).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.options.trusted_proxies = Some(proxies);
         self
@@ -297,9 +336,19 @@ impl ManagerBuilder {
         self
     }
 
-    /// Limits how many sessions a user may have at once. Unset by default.
+    /// Limits how many sessions of the manager's [kind](Self::kind) a user may have at once.
+    /// Defaults to 100; one more ends the session that was unused for longest.
+    ///
+    /// Without a limit one account can fill the store, and everything that reads a user's sessions
+    /// takes as long as that account has sessions.
     pub fn limit(mut self, limit: SessionLimit) -> Self {
         self.options.limit = Some(limit);
+        self
+    }
+
+    /// Lets a user have any number of sessions, see [`limit`](Self::limit).
+    pub fn no_limit(mut self) -> Self {
+        self.options.limit = None;
         self
     }
 
@@ -310,6 +359,24 @@ impl ManagerBuilder {
     /// it by one of ours.
     pub fn accept_imported_tokens(mut self) -> Self {
         self.options.accept_imported = true;
+        self
+    }
+
+    /// Writes the user's key and the client's address to the log. Off by default: lines name sessions
+    /// by their ids.
+    ///
+    /// Both are personal data. Lines that know them have the fields `user`, in quotes and with what
+    /// does not print escaped, and `ip`, as far as [`with_ip`](Self::with_ip) and
+    /// [`truncate_ip`](Self::truncate_ip) keep addresses. Receivers of
+    /// [`events`](crate::Manager::events) are always told both.
+    ///
+    /// ```
+    /// # use sessionup_core::{Manager, MemoryStore};
+    /// let manager = Manager::builder(MemoryStore::new()).log_users(true).build()?;
+    /// # Ok::<(), sessionup_core::ConfigError>(())
+    /// ```
+    pub fn log_users(mut self, log_users: bool) -> Self {
+        self.options.log_users = log_users;
         self
     }
 
@@ -341,11 +408,19 @@ impl ManagerBuilder {
             store,
             clock,
             random,
-            hub,
             log,
             options,
         } = self;
         let config = options.build()?;
+        let cookie_name = &config.cookie.name;
+        let taken = store
+            .shared_dyn()
+            .take_cookie_name(&config.kind, cookie_name);
+        let cookie_name = taken.map_err(|other| ConfigError::CookieNames {
+            kind: config.kind.to_string(),
+            cookie_name: cookie_name.clone(),
+            other,
+        })?;
         if !options.cookie.secure {
             tracing::warn!(
                 target: "sessionup",
@@ -358,10 +433,10 @@ impl ManagerBuilder {
                 store,
                 clock,
                 random,
-                hub,
                 log,
                 options,
                 config,
+                _cookie_name: cookie_name,
             }),
         })
     }

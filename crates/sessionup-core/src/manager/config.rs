@@ -1,11 +1,12 @@
 //! The settings of a manager: as they are asked for, and as they are once checked.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::agent::AgentParser;
 use crate::client::Capture;
 use crate::cookie::{CookieConfig, CookieError, CookieOptions};
-use crate::{SessionLimit, TrustedProxies};
+use crate::{Kind, LimitPolicy, SessionLimit, TrustedProxies};
 
 /// What happens when a request differs from the login in address or agent.
 ///
@@ -38,10 +39,20 @@ pub enum OnReuse {
     Revoke,
 }
 
+/// Sessions of a user unless said otherwise: more than anybody has devices, and few enough to list.
+const DEFAULT_LIMIT: SessionLimit = SessionLimit::new(
+    match NonZeroU32::new(100) {
+        Some(limit) => limit,
+        None => NonZeroU32::MIN,
+    },
+    LimitPolicy::EvictLeastRecentlySeen,
+);
+
 /// What was asked for; becomes a [`Config`] if it is possible.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) cookie: CookieOptions,
+    pub(crate) kind: Kind,
     pub(crate) lifetime: Duration,
     pub(crate) persistent: bool,
     pub(crate) idle_timeout: Option<Duration>,
@@ -57,12 +68,14 @@ pub(crate) struct Options {
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
+    pub(crate) log_users: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             cookie: CookieOptions::default(),
+            kind: Kind::USER,
             lifetime: Duration::from_secs(24 * 60 * 60),
             persistent: false,
             idle_timeout: None,
@@ -75,8 +88,9 @@ impl Default for Options {
             trusted_proxies: None,
             agent_parser: AgentParser::default(),
             on_mismatch: OnMismatch::default(),
-            limit: None,
+            limit: Some(DEFAULT_LIMIT),
             accept_imported: false,
+            log_users: false,
         }
     }
 }
@@ -85,6 +99,7 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) cookie: CookieConfig,
+    pub(crate) kind: Kind,
     pub(crate) lifetime: Duration,
     pub(crate) persistent: bool,
     pub(crate) idle_timeout: Option<Duration>,
@@ -99,6 +114,7 @@ pub(crate) struct Config {
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
+    pub(crate) log_users: bool,
 }
 
 impl Options {
@@ -107,6 +123,7 @@ impl Options {
     pub(crate) fn build(&self) -> Result<Config, ConfigError> {
         let Self {
             cookie,
+            kind,
             lifetime,
             persistent,
             idle_timeout,
@@ -121,6 +138,7 @@ impl Options {
             on_mismatch,
             limit,
             accept_imported,
+            log_users,
         } = self;
 
         let whole_millis = |duration: Duration, setting| {
@@ -162,6 +180,7 @@ impl Options {
 
         Ok(Config {
             cookie: cookie.build()?,
+            kind: kind.clone(),
             lifetime,
             persistent: *persistent,
             idle_timeout,
@@ -176,6 +195,7 @@ impl Options {
             on_mismatch: *on_mismatch,
             limit: *limit,
             accept_imported: *accept_imported,
+            log_users: *log_users,
         })
     }
 }
@@ -187,6 +207,20 @@ pub enum ConfigError {
     /// No browser would take the cookie.
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    /// Another manager over the same store uses another cookie for sessions of the same kind.
+    #[error(
+        "cookies {cookie_name:?} and {other:?} would hold sessions of kind {kind:?} over one store, \
+         and a token of one would be accepted in the other: give this manager a kind of its own by \
+         `kind(Kind::new(\"…\")?)`, or the same cookie_name"
+    )]
+    CookieNames {
+        /// The kind.
+        kind: String,
+        /// The cookie of this manager.
+        cookie_name: String,
+        /// The cookie of the other one.
+        other: String,
+    },
     /// Tokens would be renewed while the ones before are still accepted.
     #[error("renew_every is not longer than renewal_grace: lengthen it, or shorten the grace")]
     GraceBeyondRenewal,

@@ -9,6 +9,7 @@ mod load;
 mod request;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,11 @@ pub(crate) use load::{Arrival, Loaded, Proven};
 pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
-use crate::events::{Events, Hub, Log, RevokedBy};
-use crate::store::{DynStore, Store};
+use crate::events::{Events, Hub, Log, Revocation, RevokedBy};
+use crate::store::{CookieNameInUse, DynStore, Store};
 use crate::user_key::IntoUserKey;
 use crate::watermark::Steady;
-use crate::{Error, ListedSession, Random, Session, SessionId, TrustedProxies};
+use crate::{Error, Kind, ListedSession, Random, Session, SessionId, SessionPage, TrustedProxies};
 
 /// The rules of sessions over a store.
 ///
@@ -60,10 +61,17 @@ struct Inner {
     clock: Arc<Steady>,
     random: Arc<dyn Random>,
     /// Shared with the managers that are derived from this one.
-    hub: Arc<Hub>,
     log: Arc<Log>,
     options: config::Options,
     config: Config,
+    /// Keeps other managers from using another cookie for sessions of this kind.
+    _cookie_name: CookieNameInUse,
+}
+
+impl Inner {
+    fn hub(&self) -> &Arc<Hub> {
+        self.store.shared_dyn().hub()
+    }
 }
 
 impl Manager {
@@ -77,8 +85,10 @@ impl Manager {
     ///
     /// For some logins that differ from the others, such as those that are to be remembered. A session
     /// keeps lifetime, idle timeout and persistence of its cookie from the manager that made it,
-    /// whichever serves it later. Around one route there should be layers of one manager only: the
-    /// cookie of the outer one would replace that of the inner.
+    /// whichever serves it later. One with another [`cookie_name`](ManagerBuilder::cookie_name)
+    /// needs another [`kind`](ManagerBuilder::kind) too. Do not put layers of two managers around
+    /// one route: the handler gets the handle of the inner one, and only the outer one's cookie is
+    /// sent.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -97,6 +107,12 @@ impl Manager {
         &self.config().cookie.name
     }
 
+    /// Returns the kind of the sessions that this manager makes and serves.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.config().kind
+    }
+
     /// Returns the proxies whose header tells the client's address, for whoever writes a middleware;
     /// `None` if no header is to be read.
     #[must_use]
@@ -110,8 +126,8 @@ impl Manager {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Returns what happens to sessions from now on, through this manager and those derived from it
-    /// or from the one it was derived from.
+    /// Returns what happens to sessions from now on, through all managers over the same store in this
+    /// process.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -126,7 +142,7 @@ impl Manager {
     /// ```
     #[must_use = "events from before the call are not received"]
     pub fn events(&self) -> Events {
-        self.inner.hub.subscribe()
+        self.inner.hub().subscribe()
     }
 
     /// Says whether the user of a session proved who they are less than `within` ago.
@@ -142,7 +158,11 @@ impl Manager {
         apart.max(behind) < within
     }
 
-    /// Lists the live sessions of a user, oldest first; none is marked as current.
+    /// Lists the live sessions of a user that are of the manager's kind, oldest first; none is
+    /// marked as current.
+    ///
+    /// Reads them page by page and holds all of them in memory. Where users may have any number of
+    /// sessions, use [`list_page_by_user_key`](Manager::list_page_by_user_key).
     ///
     /// # Errors
     ///
@@ -153,6 +173,26 @@ impl Manager {
     ) -> Result<Vec<ListedSession>, Error> {
         let user = user_key.into_user_key()?;
         Ok(self.list(&user, None).await?)
+    }
+
+    /// Lists a page of the live sessions of a user that are of the manager's kind; none is marked
+    /// as current.
+    ///
+    /// `after` is the [`SessionPage::next`] of the page before, or `None` for the first one. A page
+    /// has at most `limit` sessions, and never more than 1,000; it may have fewer, even none,
+    /// although others follow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UserKey`], [`Error::Store`].
+    pub async fn list_page_by_user_key(
+        &self,
+        user_key: impl IntoUserKey + Send,
+        after: Option<SessionId>,
+        limit: NonZeroUsize,
+    ) -> Result<SessionPage, Error> {
+        let user = user_key.into_user_key()?;
+        Ok(self.list_page(&user, None, after, limit).await?)
     }
 
     /// Revokes any session by its id, whoever's it is; says whether it was there.
@@ -167,10 +207,12 @@ impl Manager {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.delete(id, None, RevokedBy::Admin).await?)
+        Ok(self
+            .delete(id, None, Revocation::by(RevokedBy::Admin))
+            .await?)
     }
 
-    /// Revokes all sessions of a user in one step; says how many.
+    /// Revokes all sessions of a user, of every kind, in one step; says how many.
     ///
     /// # Errors
     ///
@@ -184,25 +226,26 @@ impl Manager {
         user_key: impl IntoUserKey + Send,
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
-        let deleted = self.delete_user(&user, &[], RevokedBy::Admin).await?;
+        let revocation = Revocation::by(RevokedBy::Admin);
+        let deleted = self.delete_user(&user, &[], revocation).await?;
         Ok(deleted.deleted)
     }
 
-    /// Revokes the sessions of all users, of every manager over this store; says how many.
+    /// Revokes the sessions of all users, of every kind and manager over this store, in one step;
+    /// says how many.
     ///
-    /// For after an incident (ASVS 5.0 7.4.5). Works in batches, so that others get to write in
-    /// between: a session that begins meanwhile may be left, and so may some of them if this fails.
-    /// Call it again until it says none, or keep users from logging in first.
+    /// For after an incident (ASVS 5.0 7.4.5). Logins that are under way are refused with
+    /// [`StoreError::Overtaken`](crate::StoreError::Overtaken).
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]; what was revoked before it stays revoked.
+    /// [`Error::Store`].
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, some sessions are revoked.
+    /// If the future is dropped, all sessions are revoked or none.
     pub async fn revoke_everybody(&self) -> Result<u64, Error> {
-        Ok(self.delete_everybody().await?)
+        Ok(self.delete_all(Revocation::by(RevokedBy::Admin)).await?)
     }
 }
 

@@ -78,9 +78,9 @@ pub(crate) enum Presented {
 }
 
 impl Presented {
-    pub(crate) fn of_cookie(value: &[u8], accept_imported: bool) -> Self {
-        let native = Token::parse(value).map(|token| token.credential());
-        let imported = if accept_imported {
+    pub(crate) fn of_cookie(value: &[u8], config: &Config) -> Self {
+        let native = Token::parse(value).map(|token| token.credential(&config.kind));
+        let imported = if config.accept_imported {
             Credential::of_imported(value)
         } else {
             None

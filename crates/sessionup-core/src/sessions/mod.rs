@@ -6,6 +6,7 @@ mod state;
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,11 +15,11 @@ pub use login::Init;
 use state::{State, Visit};
 
 use crate::cookie::{self, Found, SetCookie};
-use crate::events::{RevokedBy, Watch};
+use crate::events::{Revocation, RevokedBy, Watch};
 use crate::manager::{LazyClient, Loaded, Manager, Peer, Presented, Proven};
 use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
-use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId};
+use crate::{Error, ListedSession, Meta, Record, Refusal, Session, SessionId, SessionPage};
 
 /// The handle of one request: who is logged in, and every action a handler may take.
 ///
@@ -52,7 +53,7 @@ impl Manager {
             Found::Absent => Presented::Nothing(Refusal::Absent),
             Found::Ambiguous => Presented::Nothing(Refusal::Ambiguous),
             Found::TooLarge => Presented::Nothing(Refusal::TooLarge),
-            Found::One(value) => Presented::of_cookie(value, config.accept_imported),
+            Found::One(value) => Presented::of_cookie(value, config),
         };
         Sessions {
             visit: Arc::new(Visit {
@@ -207,7 +208,76 @@ impl Sessions {
         }
     }
 
-    /// Lists the user's live sessions, oldest first, the one of this request marked as current.
+    /// Finishes a change of the password: gives this session a new token, revokes all other sessions
+    /// of the user, and refuses logins of the user that are under way, in one step (ASVS 5.0 7.4.3).
+    /// Says how many were revoked.
+    ///
+    /// Call it when the new password is stored. The old token is dead when this returns, so a thief
+    /// who has it is out as well; [`require_fresh`](Sessions::require_fresh) is content for a while.
+    /// If this session ended meanwhile, or another request renewed its token, all sessions of the
+    /// user are revoked: what would have been spared may be the thief's. May be called again.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use sessionup_core::{Manager, MemoryStore, Peer};
+    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// # manager.sessions([], Peer::default()).init("ann").await?;
+    /// # let sessions = manager.sessions([], Peer::default());
+    /// # sessions.init("ann").await?;
+    /// // Check the old password, store the new one, then:
+    /// assert_eq!(sessions.finish_password_change().await?, 1);
+    /// assert_eq!(sessions.list().await?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSession`] if there was none, or if it could not be kept because it was lost
+    /// meanwhile or no token could be made: then all sessions of the user are revoked, and the user
+    /// has to log in. [`Error::Store`]: the change is wholly made or not at all; call it again, or
+    /// [`Manager::revoke_by_user_key`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, everything was done or nothing; the old token may be dead without
+    /// the client having the new one. Run it in a task of its own, so that a client that hangs up
+    /// does not stop it.
+    pub async fn finish_password_change(&self) -> Result<u64, Error> {
+        let Visit {
+            manager, client, ..
+        } = &*self.visit;
+        let proven = match self.loaded().await? {
+            Loaded::Live(proven) => proven,
+            Loaded::Refused {
+                behind: Some(record),
+                ..
+            } if self.state().is_lost => {
+                let Session { id, user_key, .. } = &record.session;
+                let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+                self.delete_user(user_key, &[], revocation).await?;
+                return Err(Error::NoSession);
+            }
+            Loaded::Refused { .. } => return Err(Error::NoSession),
+        };
+        let (deleted, issued) = manager
+            .renew_and_delete_others(&proven, client.get())
+            .await?;
+        self.note_revocation(&proven.record.session.user_key, deleted);
+        match issued {
+            Some(issued) => {
+                self.adopt(issued);
+                Ok(deleted.deleted)
+            }
+            None => Err(self.lost(&proven.record)),
+        }
+    }
+
+    /// Lists the user's live sessions that are of the manager's kind, oldest first, the one of this
+    /// request marked as current.
+    ///
+    /// Reads them page by page and holds all of them in memory. Where users may have any number of
+    /// sessions, use [`list_page`](Sessions::list_page).
     ///
     /// # Errors
     ///
@@ -218,6 +288,52 @@ impl Sessions {
         };
         let Session { id, user_key, .. } = &proven.record.session;
         Ok(self.visit.manager.list(user_key, Some(*id)).await?)
+    }
+
+    /// Lists a page of the user's live sessions that are of the manager's kind, the one of this
+    /// request marked as current.
+    ///
+    /// `after` is the [`SessionPage::next`] of the page before, or `None` for the first one. A page
+    /// has at most `limit` sessions, and never more than 1,000; it may have fewer, even none,
+    /// although others follow.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use sessionup_core::{Manager, MemoryStore, Peer};
+    /// use std::num::NonZeroUsize;
+    /// # let manager = Manager::builder(MemoryStore::new()).build()?;
+    /// # let sessions = manager.sessions([], Peer::default());
+    /// # sessions.init("ann").await?;
+    ///
+    /// let (mut after, limit) = (None, NonZeroUsize::MIN.saturating_add(49));
+    /// loop {
+    ///     let page = sessions.list_page(after, limit).await?;
+    ///     for session in page.sessions {
+    ///         println!("{}", session.id);
+    ///     }
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSession`] if the session was lost meanwhile; [`Error::Store`].
+    pub async fn list_page(
+        &self,
+        after: Option<SessionId>,
+        limit: NonZeroUsize,
+    ) -> Result<SessionPage, Error> {
+        let Some(proven) = self.still_live().await? else {
+            return Ok(SessionPage::default());
+        };
+        let Session { id, user_key, .. } = &proven.record.session;
+        let manager = &self.visit.manager;
+        Ok(manager.list_page(user_key, Some(*id), after, limit).await?)
     }
 
     /// Revokes the session of this request: the logout. Removes the cookie, if there is one, also if
@@ -236,9 +352,9 @@ impl Sessions {
     pub async fn revoke(&self) -> Result<(), Error> {
         let proven = self.proven().await?;
         if let Some(record) = &proven {
-            let id = record.session.id;
-            let manager = &self.visit.manager;
-            manager.delete(id, None, RevokedBy::Logout).await?;
+            let Session { id, user_key, .. } = &record.session;
+            let revocation = Revocation::by(RevokedBy::Logout).of(user_key);
+            self.visit.manager.delete(*id, None, revocation).await?;
         }
         self.end(proven.as_ref());
         Ok(())
@@ -262,17 +378,19 @@ impl Sessions {
         let session = &record.session;
         let owner = Some(&session.user_key);
         let manager = &self.visit.manager;
-        let revoked = manager.delete(id, owner, RevokedBy::User).await?;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(session.id));
+        let revoked = manager.delete(id, owner, revocation).await?;
         if id == session.id {
             self.end(Some(&record));
         }
         Ok(revoked)
     }
 
-    /// Revokes all of the user's sessions but the one of this request, in one step; says how many.
+    /// Revokes all of the user's sessions, of every kind, but the one of this request, in one step;
+    /// says how many.
     ///
-    /// After a change of the password call [`Manager::revoke_by_user_key`] if this is
-    /// [`Error::NoSession`]: somebody who knew the old one may have ended this session first.
+    /// The session that is spared keeps its token, and so does a thief who has it. After a change of
+    /// the password use [`finish_password_change`](Sessions::finish_password_change).
     ///
     /// # Errors
     ///
@@ -286,10 +404,12 @@ impl Sessions {
             return Ok(0);
         };
         let Session { id, user_key, .. } = &record.session;
-        self.delete_user(user_key, &[*id], RevokedBy::User).await
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        self.delete_user(user_key, &[*id], revocation).await
     }
 
-    /// Revokes all of the user's sessions in one step and removes the cookie; says how many.
+    /// Revokes all of the user's sessions, of every kind, in one step and removes the cookie; says how
+    /// many.
     ///
     /// # Errors
     ///
@@ -302,8 +422,9 @@ impl Sessions {
         let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(0);
         };
-        let user = &record.session.user_key;
-        let revoked = self.delete_user(user, &[], RevokedBy::User).await?;
+        let Session { id, user_key, .. } = &record.session;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        let revoked = self.delete_user(user_key, &[], revocation).await?;
         self.end(Some(&record));
         Ok(revoked)
     }
@@ -322,10 +443,60 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
         let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.delete_user(&user, &[], revocation).await?;
         let own = live.filter(|record| record.session.user_key == user);
-        let revoked = self.delete_user(&user, &[], RevokedBy::Admin).await?;
         if own.is_some() {
             self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes any session by its id, whoever's it is; says whether it was there.
+    ///
+    /// For administrators, like [`Manager::revoke_by_id_unchecked`]; the log and
+    /// [`Event::Revoked`](crate::Event::Revoked) name the session of this request as the one that did
+    /// it. If it is the session of this request, the cookie is removed too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session is revoked or not.
+    pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let manager = &self.visit.manager;
+        let revoked = manager.delete(id, None, revocation).await?;
+        let own = live.filter(|record| record.session.id == id);
+        if own.is_some() {
+            self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes the sessions of all users in one step, the one of this request too, and removes the
+    /// cookie; says how many.
+    ///
+    /// For administrators, like [`Manager::revoke_everybody`]; the log and
+    /// [`Event::RevokedEverybody`](crate::Event::RevokedEverybody) name the session of this request as
+    /// the one that did it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, all sessions are revoked or none.
+    pub async fn revoke_everybody(&self) -> Result<u64, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.visit.manager.delete_all(revocation).await?;
+        if live.is_some() {
+            self.end(live.as_ref());
         }
         Ok(revoked)
     }
@@ -373,6 +544,10 @@ impl Sessions {
         }
         state.cookie.clone()
     }
+}
+
+fn id_of(record: Option<&Arc<Record>>) -> Option<SessionId> {
+    record.map(|record| record.session.id)
 }
 
 impl fmt::Debug for Sessions {

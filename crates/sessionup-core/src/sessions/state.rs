@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cookie::SetCookie;
-use crate::events::{RevokedBy, Watch};
+use crate::events::{Revocation, Watch};
 use crate::manager::{Arrival, Issued, LazyClient, Loaded, Manager, Presented, Proven};
 use crate::sessions::{CurrentSession, Sessions};
 use crate::store::{Epoch, UserDeleted};
@@ -111,19 +111,20 @@ impl Sessions {
         &self,
         user: &UserKey,
         except: &[SessionId],
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<u64, Error> {
         let manager = &self.visit.manager;
-        let UserDeleted {
-            deleted,
-            previous,
-            epoch,
-        } = manager.delete_user(user, except, by).await?;
+        let deleted = manager.delete_user(user, except, revocation).await?;
+        self.note_revocation(user, deleted);
+        Ok(deleted.deleted)
+    }
+
+    /// Notes that this request revoked sessions of a user: a login of it afterwards is not overtaken.
+    pub(super) fn note_revocation(&self, user: &UserKey, deleted: UserDeleted) {
         let mut state = self.state();
-        if state.begun_for(user).is_from(previous) {
-            state.own = Some((user.clone(), epoch));
+        if state.begun_for(user).is_from(deleted.previous) {
+            state.own = Some((user.clone(), deleted.epoch));
         }
-        Ok(deleted)
     }
 
     /// Takes on a session that this request made or renewed.

@@ -104,6 +104,16 @@ impl Epochs {
         (at(previous), at(count))
     }
 
+    /// Notes that the sessions of all users end. Returns the moment from which on logins are not
+    /// refused.
+    pub fn revoke_all(&self) -> Epoch {
+        let mut state = self.state();
+        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        state.floor = count;
+        state.revoked.clear();
+        Epoch::new(self.instance, count)
+    }
+
     /// Says whether a login that began then may still make a session.
     #[must_use]
     pub fn allows(&self, begun: Epoch, user: &UserKey) -> bool {
@@ -155,6 +165,21 @@ mod tests {
         let (previous, second) = epochs.revoke(&user("ann"));
         assert_eq!(previous, first);
         assert_eq!(second, epochs.now());
+    }
+
+    #[test]
+    fn revoke_all_with_logins_under_way_refuses_them() {
+        let epochs = Epochs::new();
+        epochs.revoke(&user("ann"));
+        let before = epochs.now();
+        let after = epochs.revoke_all();
+        assert_eq!(after, epochs.now());
+        for name in ["ann", "bob"] {
+            assert!(!epochs.allows(before, &user(name)), "{name}");
+            assert!(epochs.allows(after, &user(name)), "{name}");
+        }
+        let (previous, _) = epochs.revoke(&user("ann"));
+        assert_eq!(previous, after);
     }
 
     #[test]

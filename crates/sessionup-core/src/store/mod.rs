@@ -2,7 +2,9 @@
 
 mod epoch;
 mod error;
+mod page;
 mod request;
+mod shared;
 
 use std::fmt;
 use std::future::Future;
@@ -11,14 +13,18 @@ use std::sync::Arc;
 
 pub use epoch::{Epoch, Epochs};
 pub use error::{Cause, StoreError};
+pub use page::{ListOptions, RecordPage};
 pub use request::{
-    Change, CreateOptions, Created, LimitPolicy, Pruned, SecretChange, SessionLimit, UserDeleted,
+    Change, CreateOptions, Created, LimitPolicy, OthersDeleted, Pruned, SecretChange, SessionLimit,
+    UserDeleted,
 };
+pub(crate) use shared::CookieNameInUse;
+pub use shared::SharedState;
 
 pub use crate::watermark::{Judged, Marks, Stretch, Watermark};
 use crate::{Record, SessionId, Timestamp, UserKey};
 
-/// Keeps records. Seven operations, a moment, a watermark, and a contract.
+/// Keeps records. Nine operations, a moment, a state that managers share, and a contract.
 ///
 /// # Contract
 ///
@@ -27,10 +33,10 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 ///
 /// - **Live.** A session is live while `now` is before both of its deadlines
 ///   ([`Session::is_live`](crate::Session::is_live)), and at no other time. An expired record is
-///   absent to [`fetch`](Store::fetch), [`list`](Store::list), [`update`](Store::update) and the
-///   limit of [`create`](Store::create), whether or not it still lies there; it keeps its id taken
+///   absent to [`fetch`](Store::fetch), [`list_page`](Store::list_page),
+///   [`update`](Store::update) and the limit of [`create`](Store::create), whether or not it still lies there; it keeps its id taken
 ///   until it is deleted. `now` is always an argument; a store never reads a clock to judge a
-///   session, nor its [`watermark`](Store::watermark), and may be asked about an earlier moment than
+///   session, nor its [`SharedState::watermark`], and may be asked about an earlier moment than
 ///   before.
 /// - **Faithful.** A record comes back as it was given: times to the millisecond, meta as it was.
 /// - **Atomic.** Each operation happens wholly or not at all, also in a crash, and so do its parts:
@@ -66,8 +72,8 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 ///
 /// # Clone
 ///
-/// A clone of a store, or an [`Arc`] of one, is a handle on the same records and shows the same
-/// watermark.
+/// A clone of a store, or an [`Arc`] of one, is a handle on the same records and returns the same
+/// [`SharedState`].
 ///
 /// # Runtime
 ///
@@ -88,14 +94,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Asks nobody and waits for nothing. [`Epochs`] is all that a store in one process needs.
     fn epoch(&self) -> Epoch;
 
-    /// Returns what those who use this store know of the time. Asks nobody and waits for nothing.
+    /// Returns the state that all managers over this store share. Does no I/O and never waits.
     ///
-    /// It is theirs: the store makes it and hands out the same one each time; no operation looks at
-    /// it or moves it. [`Watermark::default`] is all that a store needs whose records are lost with
-    /// its process. One that keeps them keeps [`Watermark::marks`] too, with its next change after
-    /// they have moved by a minute or so, and [resumes](Watermark::resuming) with them; that they
-    /// are lost is no error.
-    fn watermark(&self) -> &Watermark;
+    /// The store makes it and returns the same one each time; no operation looks at it.
+    /// [`SharedState::default`] is all that a store needs whose records are lost with its process.
+    /// One that keeps them keeps [`Watermark::marks`] too, with its next change after they have
+    /// moved by a minute or so, and [resumes](SharedState::resuming) with them; losing them is no
+    /// error.
+    fn shared(&self) -> &SharedState;
+
+    /// Returns what the managers of this store know of the time: [`SharedState::watermark`].
+    fn watermark(&self) -> &Watermark {
+        self.shared().watermark()
+    }
 
     /// Inserts a record whose id is not there yet.
     ///
@@ -104,11 +115,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///   would refuse.
     /// - [`CreateOptions::replaces`]: that session ends in the same step, whoever's it is. It does
     ///   not count against the limit. If it is not there, that is no error.
-    /// - [`CreateOptions::limit`]: the user's live sessions never exceed it, not even for a moment
-    ///   and not under concurrency; what must go is chosen by [`SessionLimit::make_room`] and
-    ///   reported in [`Created::evicted`]. Expired records do not count.
-    /// - [`CreateOptions::begun`]: if a [`delete_user`](Store::delete_user) of this user came after
-    ///   that moment, or if the store cannot tell, [`StoreError::Overtaken`], nothing changed.
+    /// - [`CreateOptions::limit`]: the user's live sessions of the same kind never exceed it, not
+    ///   even for a moment and not under concurrency; what must go is chosen by
+    ///   [`SessionLimit::make_room`] and reported in [`Created::evicted`]. Expired records and
+    ///   sessions of other kinds do not count.
+    /// - [`CreateOptions::begun`]: if a [`delete_user`](Store::delete_user) or
+    ///   [`delete_others`](Store::delete_others) of this user or a
+    ///   [`delete_all`](Store::delete_all) came after that moment, or if the store cannot tell,
+    ///   [`StoreError::Overtaken`], nothing changed.
     ///
     /// # Errors
     ///
@@ -132,16 +146,53 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Arc<Record>>, StoreError>> + Send;
 
-    /// Returns all live records of exactly this user, oldest first, ties by id.
+    /// Returns live records of exactly this user, a page at a time, in the order of their ids.
+    ///
+    /// - [`ListOptions::after`]: only ids greater than this one, whether or not there is or was a
+    ///   session of it. That is the cursor: [`RecordPage::next`] of the page before.
+    /// - [`ListOptions::limit`]: at most so many records. A page may hold fewer, even none, although
+    ///   more follow: a store bounds what it reads for one page.
+    /// - [`ListOptions::kind`]: only sessions of this kind.
+    /// - [`RecordPage::next`] is `None` if nothing follows; otherwise it is greater than `after`
+    ///   and not less than any id of the page, so that asking on comes to an end.
+    ///
+    /// One page is read at one moment; the next page may be read at a later one.
     ///
     /// # Errors
     ///
     /// Those of every operation.
+    fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<RecordPage, StoreError>> + Send;
+
+    /// Returns all live records of exactly this user, oldest first, ties by id.
+    ///
+    /// Reads page after page, so it holds nobody up, and takes memory for all of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list_page`](Store::list_page).
     fn list(
         &self,
         user: &UserKey,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Arc<Record>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Arc<Record>>, StoreError>> + Send {
+        async move {
+            let mut records = Vec::new();
+            let mut options = ListOptions::default().limit(ListOptions::MAX_LIMIT);
+            loop {
+                let page = self.list_page(user, options.clone(), now).await?;
+                records.extend(page.records);
+                let Some(next) = page.next else { break };
+                options = options.after(next);
+            }
+            records.sort_by_key(|record| (record.session.created_at, record.session.id));
+            Ok(records)
+        }
+    }
 
     /// Changes a live record and returns it as it is afterwards.
     ///
@@ -175,10 +226,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         owner: Option<&UserKey>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Deletes all records of exactly this user but those in `except`, in one step: all or none.
-    /// Logins of the user that began before are overtaken, see [`Store::create`], whatever is excepted
-    /// and also if there was nothing to delete. Says how many were deleted, and from which moment on
-    /// logins are not overtaken, before and after it.
+    /// Deletes all records of exactly this user, of every kind, but those in `except`, in one step:
+    /// all or none. Logins of the user that began before are overtaken, see [`Store::create`],
+    /// whatever is excepted and also if there was nothing to delete. Says how many were deleted, and
+    /// from which moment on logins are not overtaken, before and after it.
     ///
     /// # Errors
     ///
@@ -188,6 +239,35 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         user: &UserKey,
         except: &[SessionId],
     ) -> impl Future<Output = Result<UserDeleted, StoreError>> + Send;
+
+    /// Deletes all records of exactly this user, of every kind, but one, and changes that one, in one
+    /// step. For a changed password.
+    ///
+    /// - `id` names a live record of this user, and `change` [applies](Change::apply) to it: it is
+    ///   kept, changed, and returned in [`OthersDeleted::kept`].
+    /// - otherwise it is deleted like the others: nobody keeps a session that the caller did not
+    ///   know as it is.
+    ///
+    /// Logins of the user that began before are overtaken as by [`delete_user`](Store::delete_user).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidMeta`] if the entries would pass a bound, nothing changed.
+    fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<OthersDeleted, StoreError>> + Send;
+
+    /// Deletes the records of all users, in one step: all or none. Logins of every user that began
+    /// before are overtaken, see [`Store::create`]. Says how many were deleted.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    fn delete_all(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Deletes at most `at_most` expired records.
     ///
@@ -213,8 +293,8 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
     /// [`Store::epoch`].
     fn epoch_dyn(&self) -> Epoch;
 
-    /// [`Store::watermark`].
-    fn watermark_dyn(&self) -> &Watermark;
+    /// [`Store::shared`].
+    fn shared_dyn(&self) -> &SharedState;
 
     /// [`Store::create`].
     fn create_dyn(
@@ -227,12 +307,13 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
     /// [`Store::fetch`].
     fn fetch_dyn(&self, id: SessionId, now: Timestamp) -> StoreFuture<'_, Option<Arc<Record>>>;
 
-    /// [`Store::list`].
-    fn list_dyn<'a>(
+    /// [`Store::list_page`].
+    fn list_page_dyn<'a>(
         &'a self,
         user: &'a UserKey,
+        options: ListOptions,
         now: Timestamp,
-    ) -> StoreFuture<'a, Vec<Arc<Record>>>;
+    ) -> StoreFuture<'a, RecordPage>;
 
     /// [`Store::update`].
     fn update_dyn(
@@ -253,6 +334,18 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
         except: &'a [SessionId],
     ) -> StoreFuture<'a, UserDeleted>;
 
+    /// [`Store::delete_others`].
+    fn delete_others_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> StoreFuture<'a, OthersDeleted>;
+
+    /// [`Store::delete_all`].
+    fn delete_all_dyn(&self) -> StoreFuture<'_, u64>;
+
     /// [`Store::prune`].
     fn prune_dyn(&self, now: Timestamp, at_most: usize) -> StoreFuture<'_, Pruned>;
 }
@@ -262,8 +355,8 @@ impl<S: Store> DynStore for S {
         self.epoch()
     }
 
-    fn watermark_dyn(&self) -> &Watermark {
-        self.watermark()
+    fn shared_dyn(&self) -> &SharedState {
+        self.shared()
     }
 
     fn create_dyn(
@@ -279,12 +372,13 @@ impl<S: Store> DynStore for S {
         Box::pin(self.fetch(id, now))
     }
 
-    fn list_dyn<'a>(
+    fn list_page_dyn<'a>(
         &'a self,
         user: &'a UserKey,
+        options: ListOptions,
         now: Timestamp,
-    ) -> StoreFuture<'a, Vec<Arc<Record>>> {
-        Box::pin(self.list(user, now))
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.list_page(user, options, now))
     }
 
     fn update_dyn(
@@ -312,6 +406,20 @@ impl<S: Store> DynStore for S {
         Box::pin(self.delete_user(user, except))
     }
 
+    fn delete_others_dyn<'a>(
+        &'a self,
+        user: &'a UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> StoreFuture<'a, OthersDeleted> {
+        Box::pin(self.delete_others(user, id, change, now))
+    }
+
+    fn delete_all_dyn(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.delete_all())
+    }
+
     fn prune_dyn(&self, now: Timestamp, at_most: usize) -> StoreFuture<'_, Pruned> {
         Box::pin(self.prune(now, at_most))
     }
@@ -322,8 +430,8 @@ impl Store for Arc<dyn DynStore> {
         (**self).epoch_dyn()
     }
 
-    fn watermark(&self) -> &Watermark {
-        (**self).watermark_dyn()
+    fn shared(&self) -> &SharedState {
+        (**self).shared_dyn()
     }
 
     async fn create(
@@ -343,8 +451,13 @@ impl Store for Arc<dyn DynStore> {
         (**self).fetch_dyn(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-        (**self).list_dyn(user, now).await
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
+        (**self).list_page_dyn(user, options, now).await
     }
 
     async fn update(
@@ -366,6 +479,20 @@ impl Store for Arc<dyn DynStore> {
         except: &[SessionId],
     ) -> Result<UserDeleted, StoreError> {
         (**self).delete_user_dyn(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        (**self).delete_others_dyn(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        (**self).delete_all_dyn().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

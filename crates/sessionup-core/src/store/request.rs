@@ -1,6 +1,7 @@
 //! What a store is asked, and what it answers.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use crate::client::Client;
 use crate::store::Epoch;
@@ -15,7 +16,7 @@ use crate::{
 pub struct CreateOptions {
     /// A session that ends in the same step, whoever's it is; none if it is not there.
     pub replaces: Option<SessionId>,
-    /// How many live sessions the user may have, the new one included.
+    /// How many live sessions of its kind the user may have, the new one included.
     pub limit: Option<SessionLimit>,
     /// When the login began; `None` if it does not matter what was revoked since.
     pub begun: Option<Epoch>,
@@ -44,11 +45,11 @@ impl CreateOptions {
     }
 }
 
-/// How many live sessions a user may have, and what gives way when there would be more.
+/// How many live sessions of one kind a user may have, and what gives way when there would be more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimit {
-    /// Most live sessions of one user.
+    /// Most live sessions of one user and kind.
     pub max: NonZeroU32,
     /// What happens to the session that would be one too many.
     pub policy: LimitPolicy,
@@ -75,7 +76,8 @@ impl SessionLimit {
 
     /// Chooses which of a user's live sessions must go before another is made.
     ///
-    /// `live` holds all of them but the one that is replaced. Ties go by creation, then by id.
+    /// `live` holds all of the new one's kind but the one that is replaced. Ties go by creation,
+    /// then by id.
     ///
     /// # Errors
     ///
@@ -301,6 +303,38 @@ impl UserDeleted {
             deleted,
             previous,
             epoch,
+        }
+    }
+}
+
+/// What came of a deletion of all sessions of a user but one.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OthersDeleted {
+    /// How many records were deleted, the one that could not be kept included.
+    pub deleted: u64,
+    /// [`UserDeleted::previous`].
+    pub previous: Epoch,
+    /// [`UserDeleted::epoch`].
+    pub epoch: Epoch,
+    /// The session that was kept, as it is afterwards; `None` if it could not be kept.
+    pub kept: Option<Arc<Record>>,
+}
+
+impl OthersDeleted {
+    /// Tells what came of a deletion.
+    #[must_use]
+    pub const fn new(deleted: UserDeleted, kept: Option<Arc<Record>>) -> Self {
+        let UserDeleted {
+            deleted,
+            previous,
+            epoch,
+        } = deleted;
+        Self {
+            deleted,
+            previous,
+            epoch,
+            kept,
         }
     }
 }

@@ -223,7 +223,7 @@ impl Desk {
     }
 
     fn prune(&self, at_most: usize) -> Result<Answer, Refusal> {
-        let judged = self.shared().watermark.observe(self.clock.now());
+        let judged = self.shared().managers.watermark().observe(self.clock.now());
         let prune = Prune {
             now: judged.prune_up_to,
             at_most,

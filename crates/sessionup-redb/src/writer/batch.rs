@@ -33,7 +33,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
     if matches!(owed, Owed::All | Owed::Time) {
-        attempt.marks = shared.kept.due(shared.watermark.marks());
+        attempt.marks = shared.kept.due(shared.managers.watermark().marks());
     }
     let outcome = shared.place.database().and_then(|database| {
         let make = AssertUnwindSafe(|| attempt.make(shared, &database, &mut tasks, owed));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sessionup_core::store::Epochs;
 use sessionup_core::{
-    Change, CreateOptions, Created, Record, Session, SessionId, SessionLimit, StoreError,
-    Timestamp, UserDeleted, UserKey, is_seeded,
+    Change, CreateOptions, Created, OthersDeleted, Record, Session, SessionId, SessionLimit,
+    StoreError, Timestamp, UserDeleted, UserKey, is_seeded,
 };
 
 use crate::doubt::Doubts;
@@ -75,7 +75,10 @@ impl Create {
                 continue;
             }
             match tables.find(id)? {
-                Some(Found::Whole(stored)) if stored.record.session.is_live(self.now) => {
+                Some(Found::Whole(stored))
+                    if stored.record.session.is_live(self.now)
+                        && stored.record.session.kind == self.record.session.kind =>
+                {
                     live.push(stored.record.session);
                 }
                 // Nobody is logged in by it, and it keeps nobody from logging in.
@@ -183,6 +186,63 @@ impl Operation for DeleteUser {
             }
         }
         Ok(UserDeleted::new(deleted, previous, epoch))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DeleteOthers {
+    pub(crate) user: UserKey,
+    pub(crate) id: SessionId,
+    pub(crate) change: Change,
+    pub(crate) now: Timestamp,
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Operation for DeleteOthers {
+    type Answer = OthersDeleted;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<OthersDeleted, Halt> {
+        tables.touches.fence(&[self.id]);
+        let mut kept = None;
+        if let Some(Found::Whole(stored)) = tables.find(self.id)?
+            && stored.record.session.user_key == self.user
+            && stored.record.session.is_live(self.now)
+        {
+            let changed = self.change.apply(&stored.record);
+            let changed = changed.map_err(StoreError::InvalidMeta)?;
+            kept = changed.map(|changed| (stored, changed));
+        }
+        let deleted = DeleteUser {
+            user: self.user.clone(),
+            except: kept.iter().map(|_| self.id).collect(),
+            epochs: Arc::clone(&self.epochs),
+        };
+        let deleted = deleted.apply(tables)?;
+        let Some((mut stored, changed)) = kept else {
+            return Ok(OthersDeleted::new(deleted, None));
+        };
+        stored.replace(changed.clone());
+        tables.rewrite(*stored)?;
+        Ok(OthersDeleted::new(deleted, Some(Arc::new(changed))))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DeleteAll {
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Operation for DeleteAll {
+    type Answer = u64;
+    const ONLY_ENDS: bool = true;
+
+    fn apply(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
+        self.epochs.revoke_all();
+        let mut deleted = 0;
+        for id in tables.all_ids()? {
+            deleted += u64::from(tables.remove(id, None)?);
+        }
+        Ok(deleted)
     }
 }
 

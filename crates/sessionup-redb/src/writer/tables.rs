@@ -85,6 +85,13 @@ impl<'t> Tables<'t> {
         }
     }
 
+    /// Returns the ids of all records.
+    pub(crate) fn all_ids(&self) -> Result<Vec<SessionId>, redb::StorageError> {
+        let ids = self.sessions.iter()?;
+        ids.map(|entry| Ok(SessionId::from_bytes(*entry?.0.value())))
+            .collect()
+    }
+
     /// Returns the ids of exactly this user.
     pub(crate) fn ids_of(&self, user: &UserKey) -> Result<Vec<SessionId>, redb::StorageError> {
         let mut ids = self.unlisted.of(user);

@@ -21,9 +21,9 @@ use http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use sessionup::{
-    Change, CreateOptions, Created, Epoch, HttpError, Manager, ManagerBuilder, ManualClock,
-    MemoryStore, Pruned, Record, SessionId, SessionLayers, Sessions, Store, StoreError, Timestamp,
-    UserDeleted, UserKey, Watermark,
+    Change, CreateOptions, Created, Epoch, HttpError, ListOptions, Manager, ManagerBuilder,
+    ManualClock, MemoryStore, OthersDeleted, Pruned, Record, RecordPage, SessionId, SessionLayers,
+    Sessions, SharedState, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 use tower::ServiceExt;
 
@@ -261,8 +261,8 @@ impl Store for Switch {
         self.inner.epoch()
     }
 
-    fn watermark(&self) -> &Watermark {
-        self.inner.watermark()
+    fn shared(&self) -> &SharedState {
+        self.inner.shared()
     }
 
     async fn create(
@@ -284,9 +284,14 @@ impl Store for Switch {
         self.inner.fetch(id, now).await
     }
 
-    async fn list(&self, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list_page(
+        &self,
+        user: &UserKey,
+        options: ListOptions,
+        now: Timestamp,
+    ) -> Result<RecordPage, StoreError> {
         self.ask()?;
-        self.inner.list(user, now).await
+        self.inner.list_page(user, options, now).await
     }
 
     async fn update(
@@ -312,6 +317,22 @@ impl Store for Switch {
     ) -> Result<UserDeleted, StoreError> {
         self.ask()?;
         self.inner.delete_user(user, except).await
+    }
+
+    async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<OthersDeleted, StoreError> {
+        self.ask()?;
+        self.inner.delete_others(user, id, change, now).await
+    }
+
+    async fn delete_all(&self) -> Result<u64, StoreError> {
+        self.ask()?;
+        self.inner.delete_all().await
     }
 
     async fn prune(&self, now: Timestamp, at_most: usize) -> Result<Pruned, StoreError> {

@@ -192,10 +192,11 @@ impl RedbStoreBuilder {
     /// and is removed when the store closes. What is asked is done by the store's own operations; no
     /// token and no hash of one goes over it.
     ///
-    /// - Sessions that are ended so are refused at once. Whoever waits for a session's end
-    ///   ([`Sessions::revoked`](sessionup_core::Sessions::revoked)) notices at the latest within a minute:
-    ///   managers hear of what they do themselves, and there is no [`Event`](sessionup_core::Event)
-    ///   either. The store logs each at level INFO, by session id or number.
+    /// - Sessions that are ended so are refused at once, and who waits for a session's end
+    ///   ([`Sessions::revoked`](sessionup_core::Sessions::revoked)) is woken. The managers over the store
+    ///   pass an [`Event`](sessionup_core::Event) on, by
+    ///   [`RevokedBy::Operator`](sessionup_core::RevokedBy::Operator). The store logs each at level INFO,
+    ///   by session id or number.
     /// - Clients hold up nobody: 16 at once are served, silent ones give way to others and are cut off
     ///   after 5 seconds, and the closing store waits at most a moment for one to take its answer.
     ///

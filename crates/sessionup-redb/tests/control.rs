@@ -11,12 +11,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use sessionup_core::{
-    Change, CreateOptions, ManualClock, Record, Replaced, SecretHash, SessionId, Store, StoreError,
+    Change, CreateOptions, Event, Manager, ManualClock, Peer, Record, Replaced, RevokedBy,
+    SecretHash, SessionId, Store, StoreError, Timestamp,
 };
 use sessionup_redb::{
     Control, ControlError, FileReader, FoundSession, OpenError, Reason, RedbStore,
@@ -101,6 +106,111 @@ async fn what_is_asked_from_outside_is_done_by_the_store() {
         ids(&control.after(None, 10).unwrap()),
         [id(3), id(6), id(7)]
     );
+}
+
+/// Notes that it was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A stream that ends with its session.
+struct Stream {
+    id: SessionId,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    bell: Arc<Bell>,
+}
+
+impl Stream {
+    /// Logs a user in and waits for the end of that session.
+    async fn open(store: &RedbStore, manager: &Manager, user: &str) -> Self {
+        let login = manager.sessions([], Peer::default());
+        let id = login.init(user).await.unwrap().id;
+        let cookie = login.response_cookie().unwrap();
+        let pair = cookie.expose().split(';').next().unwrap().to_owned();
+        let request = manager.sessions([pair.as_bytes()], Peer::default());
+        let mut stream = Self {
+            id,
+            end: Box::pin(request.revoked()),
+            bell: Arc::default(),
+        };
+        // Until nothing but the end can wake it.
+        loop {
+            assert!(!stream.is_over());
+            store.fetch(id, Timestamp::MIN).await.unwrap();
+            if !stream.is_woken() {
+                return stream;
+            }
+        }
+    }
+
+    /// Says whether it was woken since it was last looked at.
+    fn is_woken(&self) -> bool {
+        self.bell.0.swap(false, Ordering::SeqCst)
+    }
+
+    fn is_over(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.bell));
+        let polled = self.end.as_mut().poll(&mut Context::from_waker(&waker));
+        polled.is_ready()
+    }
+
+    /// Waits for its end, of which it was told when this is called.
+    async fn ends(mut self, store: &RedbStore, why: &str) {
+        assert!(self.is_woken(), "{why}");
+        support::until(why, async || {
+            store.fetch(self.id, Timestamp::MIN).await.unwrap();
+            self.is_over()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn revocation_from_outside_ends_streams_at_once() {
+    let place = Place::new();
+    let store = place.store();
+    let manager = evidence::watch(Manager::builder(store.clone()));
+    let manager = manager.build().unwrap();
+    let events = manager.events();
+    let mut streams = Vec::new();
+    for user in ["ann", "bob", "cid", "dan"] {
+        streams.push(Stream::open(&store, &manager, user).await);
+        events.recv().await;
+    }
+    let [ann, bob, cid, mut dan] = streams.try_into().ok().unwrap();
+    let control = place.control();
+
+    assert!(!control.delete(dan.id, Some(&user("ann"))).unwrap());
+    assert_eq!(control.delete_many(&[id(1)]).unwrap(), 0);
+    assert_eq!(control.delete_user(&user("eve"), &[]).unwrap(), 0);
+    assert!(control.delete(ann.id, None).unwrap());
+    ann.ends(&store, "one was ended").await;
+    assert_eq!(control.delete_many(&[id(1), bob.id]).unwrap(), 1);
+    bob.ends(&store, "some were ended").await;
+    assert_eq!(control.delete_user(&user("cid"), &[]).unwrap(), 1);
+    cid.ends(&store, "those of a user were ended").await;
+    assert!(!dan.is_woken() && !dan.is_over());
+    assert_eq!(control.delete_all().unwrap(), 1);
+    dan.ends(&store, "all were ended").await;
+
+    assert_eq!(control.delete_all().unwrap(), 0);
+    store.close().await;
+    drop((store, manager));
+    let mut told = Vec::new();
+    while let Some(event) = events.recv().await {
+        told.push(match event {
+            Event::Revoked { by, .. }
+            | Event::RevokedUser { by, .. }
+            | Event::RevokedEverybody { by, .. } => by,
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(told, [RevokedBy::Operator; 4]);
 }
 
 #[tokio::test]
@@ -291,10 +401,10 @@ fn borrowed_store_beside_listening_server_is_refused() {
     let place = Place::new();
     let mut server = Server::open(&place.path);
     fs::rename(&place.path, place.directory.path().join("aside.redb")).unwrap();
-    let database = std::sync::Arc::new(redb::Database::create(&place.path).unwrap());
+    let database = Arc::new(redb::Database::create(&place.path).unwrap());
     let on = || {
         let beside = builder().control_beside(&place.path).control_optional(true);
-        beside.on(std::sync::Arc::clone(&database))
+        beside.on(Arc::clone(&database))
     };
     let refused = on();
     assert!(
@@ -346,7 +456,7 @@ async fn open_with_optional_socket_succeeds_without_one() {
     assert_eq!(store.health().reasons, [Reason::ControlMissing]);
     create(&store, 1, "ann").await.unwrap();
     store.close().await;
-    let database = std::sync::Arc::new(redb::Database::open(&place.path).unwrap());
+    let database = Arc::new(redb::Database::open(&place.path).unwrap());
     let store = beside.control_beside(&place.path).on(database).unwrap();
     assert_eq!(store.health().reasons, [Reason::ControlMissing]);
     assert_eq!(fs::read(place.socket()).unwrap(), b"theirs");
@@ -381,10 +491,10 @@ fn file_in_place_of_the_socket_is_left_and_the_store_does_not_open() {
 #[tokio::test]
 async fn database_of_the_application_has_one_store_that_listens() {
     let place = Place::new();
-    let database = std::sync::Arc::new(redb::Database::create(&place.path).unwrap());
+    let database = Arc::new(redb::Database::create(&place.path).unwrap());
     let on = |bucket: &str| {
         let builder = builder().bucket(bucket).control_beside(&place.path);
-        builder.on(std::sync::Arc::clone(&database))
+        builder.on(Arc::clone(&database))
     };
     let store = on("sessions").unwrap();
     create(&store, 1, "ann").await.unwrap();
@@ -709,11 +819,11 @@ async fn closing_ends_requests_and_waits_for_none() {
 #[test]
 fn errors_do_not_repeat_their_source() {
     use std::error::Error;
-    let source = std::sync::Arc::new(std::io::Error::other("the source"));
+    let source = Arc::new(std::io::Error::other("the source"));
     let errors = [
         ControlError::Io {
             path: "a".into(),
-            source: std::sync::Arc::clone(&source),
+            source: Arc::clone(&source),
         },
         ControlError::Unanswered { source },
     ];

@@ -159,6 +159,13 @@ impl Event {
         }
     }
 
+    /// Makes the event of a change that failed. If its outcome is unknown, all requests that wait for
+    /// the end of a session look whether theirs has ended.
+    #[must_use]
+    pub const fn store_failed(error: StoreError) -> Self {
+        Self::StoreFailed { error }
+    }
+
     /// Makes the event of the sessions of all users that were revoked, by no session.
     #[must_use]
     pub const fn revoked_everybody(sessions: u64, by: RevokedBy) -> Self {

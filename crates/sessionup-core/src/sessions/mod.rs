@@ -505,9 +505,10 @@ impl Sessions {
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
-    /// the work (ASVS 5.0 4.4.4). Revocations through this manager and those derived from it are
-    /// noticed at once, those by others at the latest within a minute. Returns too when the store
-    /// fails, since then nobody can say that the session is live.
+    /// the work (ASVS 5.0 4.4.4). Revocations through any manager over the store, and those that the
+    /// store tells of ([`SharedState::notify`](crate::store::SharedState::notify)), are noticed at
+    /// once; those past it, as by another process, at the latest within a minute. Returns too when
+    /// the store fails, since then nobody can say that the session is live.
     ///
     /// # Cancel safety
     ///

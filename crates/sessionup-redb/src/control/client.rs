@@ -222,6 +222,16 @@ impl Control {
         })
     }
 
+    /// Ends the sessions of all users, all or none; says how many. Logins that began before are refused.
+    /// See [`Store::delete_all`](sessionup_core::Store::delete_all).
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn delete_all(&self) -> Result<u64, ControlError> {
+        self.deleted(Wish::DeleteAll)
+    }
+
     /// Deletes at most so many records whose time is over, by the clock of the store and as careful
     /// with it as the store's own cleanup is.
     ///

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use futures_executor::block_on;
 use redb::{Database, ReadableDatabase};
-use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
+use sessionup_core::{Clock, Event, RevokedBy, SessionId, Store, StoreError, Timestamp, UserKey};
 
 use crate::control::backup::{self, Made};
 use crate::control::protocol::{
@@ -80,6 +80,7 @@ impl Desk {
             Wish::Bytes => self.long(|| self.measured(walk::bytes)),
             Wish::Count => self.measured(walk::count),
             Wish::Delete { id, owner } => self.delete(id, owner.as_ref()),
+            Wish::DeleteAll => self.delete_all(),
             Wish::DeleteMany { ids } => self.delete_many(&ids),
             Wish::DeleteUser { user, except } => self.delete_user(&user.0, &except),
             Wish::DiscardBackup { path } => {
@@ -195,8 +196,11 @@ impl Desk {
 
     fn delete(&self, id: SessionId, owner: Option<&User>) -> Result<Answer, Refusal> {
         let owner = owner.map(|owner| &owner.0);
-        let deleted = block_on(self.store.delete(id, owner))?;
+        let deleted = self.outcome(block_on(self.store.delete(id, owner)))?;
         tracing::info!(target: "sessionup_redb", %id, deleted, "session revoked over the control socket");
+        if deleted {
+            self.tell(&Event::revoked(id, RevokedBy::Operator));
+        }
         Ok(Answer::Deleted(deleted.into()))
     }
 
@@ -208,8 +212,12 @@ impl Desk {
                 id: *id,
                 owner: None,
             });
-            for was_there in block_on(self.store.write_all(ends, Room::Reserved))? {
-                deleted += u64::from(was_there);
+            let ended = self.outcome(block_on(self.store.write_all(ends, Room::Reserved)))?;
+            for (id, was_there) in ids.iter().zip(ended) {
+                if was_there {
+                    deleted += 1;
+                    self.tell(&Event::revoked(*id, RevokedBy::Operator));
+                }
             }
         }
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions revoked over the control socket");
@@ -217,9 +225,37 @@ impl Desk {
     }
 
     fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<Answer, Refusal> {
-        let deleted = block_on(self.store.delete_user(user, except))?.deleted;
+        let deleted = self.outcome(block_on(self.store.delete_user(user, except)))?;
+        let deleted = deleted.deleted;
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions of a user revoked over the control socket");
+        if deleted > 0 {
+            let by = RevokedBy::Operator;
+            self.tell(&Event::revoked_user(user.clone(), deleted, by));
+        }
         Ok(Answer::Deleted(deleted))
+    }
+
+    fn delete_all(&self) -> Result<Answer, Refusal> {
+        let deleted = self.outcome(block_on(self.store.delete_all()))?;
+        tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions of all users revoked over the control socket");
+        if deleted > 0 {
+            self.tell(&Event::revoked_everybody(deleted, RevokedBy::Operator));
+        }
+        Ok(Answer::Deleted(deleted))
+    }
+
+    /// Tells the managers over the store, which have heard of nothing, and wakes the requests that wait
+    /// for the end of a session. Those of expired sessions have a timer.
+    fn tell(&self, event: &Event) {
+        self.shared().managers.notify(event);
+    }
+
+    /// Tells of a revocation whose outcome is unknown: its sessions are refused from now on.
+    fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error @ StoreError::OutcomeUnknown { .. }) = &outcome {
+            self.tell(&Event::store_failed(error.clone()));
+        }
+        outcome
     }
 
     fn prune(&self, at_most: usize) -> Result<Answer, Refusal> {

@@ -62,6 +62,7 @@ pub(crate) enum Wish {
         id: SessionId,
         owner: Option<User>,
     },
+    DeleteAll,
     DeleteMany {
         ids: Vec<SessionId>,
     },

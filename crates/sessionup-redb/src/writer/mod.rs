@@ -142,7 +142,10 @@ impl Writer {
     /// expired is to be refused after a restart too, though the clock be set back meanwhile.
     fn keep_time(&mut self) {
         let shared = &self.shared;
-        let is_due = shared.kept.due(shared.managers.watermark().marks()).is_some();
+        let is_due = shared
+            .kept
+            .due(shared.managers.watermark().marks())
+            .is_some();
         let can_write = shared.place.is_open() && self.recovery.fullness().is_none();
         if !is_due || !can_write {
             return;

@@ -67,13 +67,15 @@ async fn open_files(args: Args) -> Result<(RedbStore, Accounts), StartError> {
         .map_err(|panic| StartError::Serve(io::Error::other(panic)))?
 }
 
-/// Opens the sessions, and lets the owner of the file look at them and end them by other programs.
-/// Waits a while if the process that this one takes over from still has them.
+/// Opens the sessions, and lets the owner of the file look at them and end them by other programs, where
+/// there can be a socket for that. Waits a while if the process that this one takes over from still
+/// has them.
 fn store(path: &Path, lock_wait: Duration) -> Result<RedbStore, OpenError> {
     RedbStore::builder()
         .cleanup_interval(CLEANUP_INTERVAL)
         .lock_wait(lock_wait)
         .control(cfg!(unix))
+        .control_optional(true)
         .open(path)
 }
 

@@ -6,14 +6,13 @@ use std::path::Path;
 
 /// Makes the name of a file durable, by syncing the directory that it is in.
 ///
-/// For tools that put a file in its place. File systems that cannot sync a directory (`EINVAL`,
-/// `ENOTSUP`, `ENOSYS`) are taken at their word: that is no error, as there is nothing else to do.
+/// File systems that cannot sync a directory (`EINVAL`, `ENOTSUP`, `ENOSYS`) are taken at their word:
+/// that is no error, as there is nothing else to do.
 ///
 /// # Errors
 ///
 /// Of the operating system.
-#[doc(hidden)]
-pub fn sync_directory_of(file: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory_of(file: &Path) -> io::Result<()> {
     sync_directory(file, File::sync_all)
 }
 

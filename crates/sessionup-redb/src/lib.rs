@@ -62,8 +62,6 @@ mod writer;
 pub use builder::{Commits, RedbStoreBuilder, open_database};
 pub use closed::{Compacted, FileReader, compact_file};
 pub use control::{Control, ControlError, FoundSession};
-#[doc(hidden)]
-pub use directory::sync_directory_of;
 pub use error::OpenError;
 pub use health::{Counts, Health, Reason, Status};
 pub use reserve::Reserve;

@@ -72,12 +72,26 @@ impl Control {
     /// [`ControlError::NobodyListens`] also if there is no file, [`ControlError::OtherFile`] if a store
     /// listens whose file was replaced or deleted.
     pub fn connect(database: impl AsRef<Path>, bucket: &str) -> Result<Self, ControlError> {
+        Self::connect_within(database, bucket, Duration::from_secs(30))
+    }
+
+    /// As [`connect`](Control::connect), and waits so long for each answer, also for the first. See
+    /// [`patience`](Control::patience).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Control::connect).
+    pub fn connect_within(
+        database: impl AsRef<Path>,
+        bucket: &str,
+        patience: Duration,
+    ) -> Result<Self, ControlError> {
         let database = database.as_ref();
         let socket = socket::beside(database).map_err(|error| unreached(database, error))?;
         let control = Self {
             socket,
             bucket: bucket.to_owned(),
-            patience: Duration::from_secs(30),
+            patience,
         };
         control.health()?;
         control.check_file(database)?;

@@ -56,6 +56,9 @@ mod touches;
 mod unlisted;
 mod verify;
 mod walk;
+#[cfg(test)]
+#[path = "../tests/support/warnings.rs"]
+mod warnings;
 mod window;
 mod writer;
 

@@ -275,16 +275,17 @@ mod tests {
     use super::*;
     use crate::builder::Commits;
     use crate::cache::Cache;
+    use crate::error::OpenError;
+    use crate::identity::Watched;
     use crate::marks::Entries;
     use crate::reserve::Keeper;
     use crate::schema::Schema;
     use crate::shared::{Memory, Opener, Source};
     use crate::touches::Touches;
     use crate::unlisted::{Pace as Entering, Unlisted};
+    use crate::warnings::warnings_of;
 
-    /// Uses that cannot be written and are due at once would be tried again without end.
-    #[test]
-    fn failure_postpones_writing_of_uses() {
+    fn shared(opener: Opener) -> Shared {
         let schema = Schema::new("b".to_owned(), Commits::default()).unwrap();
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
         let database = database.unwrap();
@@ -294,26 +295,47 @@ mod tests {
             cache: Cache::new(0),
             unlisted: Unlisted::new(Entering::Usual),
         };
-        let opener: Opener = Box::new(|| unreachable!("nothing is to be opened anew"));
-        let shared = Arc::new(Shared::new(
-            schema,
-            Source::Owned(database, opener),
-            Keeper::default(),
-            memory,
-            NonZeroUsize::MIN,
-            Entries::default(),
-        ));
+        let (source, keeper) = (Source::Owned(database, opener), Keeper::default());
+        let (queue, kept) = (NonZeroUsize::MIN, Entries::default());
+        Shared::new(schema, source, keeper, memory, queue, kept)
+    }
+
+    /// Uses that cannot be written and are due at once would be tried again without end.
+    #[test]
+    fn failure_postpones_writing_of_uses() {
+        let shared = Arc::new(shared(Box::new(|| unreachable!("nothing is opened anew"))));
         let before = shared.touches.before();
-        shared
-            .touches
-            .put(SessionId::from_bytes([1; 16]), Timestamp::MIN, before);
+        let id = SessionId::from_bytes([1; 16]);
+        shared.touches.put(id, Timestamp::MIN, before);
         let begun = Instant::now();
         let mut recovery = Recovery::new(Arc::clone(&shared));
 
-        recovery.after(&Failure::before_commit(redb::Error::Corrupted("x".into())));
+        let damage = redb::Error::Corrupted("x".into());
+        recovery.after(&Failure::before_commit(damage));
 
         assert!(shared.touches.due().unwrap() >= begun + FIRST_PAUSE);
         assert!(shared.place.is_open());
+    }
+
+    #[test]
+    fn failures_are_logged_with_path_and_causes() {
+        let error = || std::io::Error::other("the disk is gone");
+        let mut shared = shared(Box::new(move || {
+            Err(OpenError::Io {
+                source: Arc::new(error()),
+            })
+        }));
+        shared.file = Some(Watched::now("/nowhere/s.redb".into()));
+        let mut recovery = Recovery::new(Arc::new(shared));
+
+        let failure = Failure::before_commit(redb::Error::Io(error()));
+        let ((), lines) = warnings_of(|| recovery.after(&failure));
+
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for line in lines {
+            let is_whole = line.contains("/nowhere/s.redb") && line.contains("the disk is gone");
+            assert!(is_whole, "{line}");
+        }
     }
 
     #[test]

@@ -576,3 +576,30 @@ fn no_thread(error: impl std::error::Error + Send + Sync + 'static) -> OpenError
         source: Arc::new(error),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::warnings::warnings_of;
+
+    /// Nobody need ask how a store is.
+    #[test]
+    fn cleanup_warns_of_a_displaced_file() {
+        crate::limit::watch();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.redb");
+        let builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        let store = builder.open(&path).unwrap();
+        let cleanup = RedbStore::unowned(&store.shared);
+        let prune = || block_on(cleanup.prune(Timestamp::MIN, 1)).unwrap();
+        assert_eq!(warnings_of(prune).1, [""; 0]);
+
+        std::fs::remove_file(&path).unwrap();
+        let warned = warnings_of(prune).1;
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(warned.iter().any(|line| line.contains("s.redb")));
+        assert_eq!(warnings_of(prune).1, [""; 0]);
+    }
+}

@@ -116,11 +116,10 @@ mod unix {
 
     impl Workshop {
         fn make(path: PathBuf) -> io::Result<Self> {
-            let workshop = Self(path);
             // Of a process that was killed here.
-            workshop.clear();
-            DirBuilder::new().mode(0o700).create(&workshop.0)?;
-            Ok(workshop)
+            drop(Self(path.clone()));
+            DirBuilder::new().mode(0o700).create(&path)?;
+            Ok(Self(path))
         }
 
         fn socket(&self) -> PathBuf {

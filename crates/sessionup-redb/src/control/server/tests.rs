@@ -332,6 +332,18 @@ mod places {
     }
 
     #[test]
+    fn listen_beside_foreign_directory_leaves_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let theirs = directory.path().join("s.new");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::write(theirs.join("notes"), "theirs").unwrap();
+        let listening = Bound::listen(path.clone()).map(drop);
+        assert_eq!(listening.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(names(&theirs), ["notes"]);
+    }
+
+    #[test]
     fn what_is_no_socket_is_left_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod limit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use limit::within_limit;
 use sessionup_core::{
     Cleanup, CleanupOptions, Event, Manager, ManagerBuilder, ManualClock, MemoryStore, Peer,
     Refusal, SessionId, Sessions, SetCookie, Store, Timestamp,
@@ -52,9 +55,12 @@ impl Case {
     async fn clean_up(&self, until_gone: SessionId) {
         let options = CleanupOptions::every(DAY).clock(Arc::new(self.clock.clone()));
         let cleanup = Cleanup::start(self.store.clone(), options).unwrap();
-        while self.lies_there(until_gone).await {
-            tokio::task::yield_now().await;
-        }
+        within_limit("the deletion by the cleanup", async {
+            while self.lies_there(until_gone).await {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         cleanup.stop();
     }
 }

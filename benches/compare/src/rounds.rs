@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use subject::{Error, Figures, Reply, Request};
+use subject::{Crowded, Error, Figures, Reply, Request};
 
 use crate::contestant::{Contestant, Process};
 use crate::results::{Journal, Line};
@@ -26,6 +26,9 @@ pub(crate) struct Task {
     /// How many operations a row of a round has, in place of a time.
     #[arg(long, conflicts_with = "millis")]
     operations: Option<u64>,
+    /// How many sessions one account has while others log in beside it; 0 leaves that out.
+    #[arg(long, default_value_t = 500_000)]
+    crowd: u64,
     /// Subjects of other programs, as NAME=PROGRAM.
     #[arg(long = "with")]
     others: Vec<String>,
@@ -208,11 +211,43 @@ impl Field<'_> {
             let figures = standing.process.measure(Request::Prune)?;
             field.note(Row::Prune, &standing.contestant.name, figures)
         })?;
+        for (row, act) in [
+            (Row::CrowdListed, Crowded::Listed),
+            (Row::CrowdRevoked, Crowded::Revoked),
+        ] {
+            self.crowd(row, act)?;
+        }
         for standing in std::mem::take(&mut self.standing) {
             drop(standing.process);
             std::fs::remove_dir_all(&standing.files)?;
         }
         Ok(())
+    }
+
+    /// Has sessions created while one account with very many sessions is listed or revoked.
+    fn crowd(&mut self, row: Row, act: Crowded) -> Result<(), Error> {
+        let sessions = self.task.crowd;
+        if sessions == 0 {
+            return Ok(());
+        }
+        self.tell(row.title());
+        self.each(|field, standing| {
+            let name = standing.contestant.name.clone();
+            if name == NO_STORE {
+                return Ok(());
+            }
+            let count = match field.counts.get(&(Row::Create64, name.clone())) {
+                Some(Pace::Repeated(count)) => *count,
+                Some(Pace::Once) | None => row.callers(),
+            };
+            let figures = standing.process.measure(Request::Crowd {
+                act,
+                sessions,
+                callers: row.callers(),
+                count,
+            })?;
+            field.note(row, &name, figures)
+        })
     }
 
     /// Does something with each subject. One that fails is left out from then on.

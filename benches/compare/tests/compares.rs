@@ -30,6 +30,8 @@ fn each_subject_is_asked_and_told_of() {
         "64",
         "--http-at",
         "1000",
+        "--crowd",
+        "300",
         "--only",
         "redb,memory,hash-map,bare-axum",
         "--directory",
@@ -68,6 +70,7 @@ fn each_subject_is_asked_and_told_of() {
         "| bare axum |",
         "open after kill -9, 1,000 stored | ≤ 1000 ms |",
         "a route of axum behind `auth`",
+        "while a crowd is revoked",
     ];
     for text in expected {
         assert!(tables.contains(text), "{text:?} is missing in {tables}");
@@ -119,6 +122,8 @@ fn subject_that_fails_is_left_out() {
         "0",
         "--with",
         "broken=/nowhere/at/all",
+        "--crowd",
+        "0",
         "--only",
         "memory,broken",
         "--directory",

@@ -8,11 +8,13 @@ use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::post;
 use http::header::{COOKIE, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use sessionup::{
     LimitPolicy, Manager, ManagerBuilder, ManualClock, MemoryStore, OnMismatch, OnReuse, Peer,
-    SessionLayers, SessionLimit,
+    SameOriginLayer, SessionLayers, SessionLimit,
 };
 use support::log::Log;
 use support::{Browser, SAFARI, Switch, app, build, clock, minutes};
@@ -207,6 +209,76 @@ async fn use_of_a_replaced_token_has_its_line() {
         "WARN message=no session id={1} reason=\"reused\"",
         "INFO message=session revoked id={1} by=\"reuse\"",
     ]);
+}
+
+#[tokio::test]
+async fn request_through_two_managers_has_one_warning() {
+    let (log, _guard) = Log::listen();
+    let clock = clock();
+    let outer = build(MemoryStore::new(), &clock, |builder| builder);
+    let inner = build(MemoryStore::new(), &clock, |builder| {
+        builder.cookie_name("__Host-guest")
+    });
+    let app = app(&inner).layer(outer.public());
+    for _ in 0..9 {
+        Browser::new(&app).get("/static").await;
+    }
+    let line = "WARN message=layers of two session managers around one route: the handler gets the \
+                sessions of the inner one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
+    assert_eq!(log.take(), [line]);
+    Browser::new(&app).get("/static").await;
+    assert_eq!(log.take(), [line.replace("requests=1", "requests=10")]);
+}
+
+#[tokio::test]
+async fn request_through_one_manager_has_no_warning() {
+    let mut case = Case::new(|builder| builder);
+    case.browser.get("/private").await;
+    case.expect(&[]);
+}
+
+#[tokio::test]
+async fn refused_cross_site_requests_have_few_warnings() {
+    let (log, _guard) = Log::listen();
+    let app = Router::new()
+        .route("/", post(async || "done"))
+        .layer(SameOriginLayer::new());
+    let cases = [
+        (
+            [("host", "backend:8080"), ("origin", "https://example.org")],
+            "origin",
+            " hint=\"Origin is not Host. If a proxy rewrites Host, let it pass Host on, or name the \
+             site by SameOriginLayer::trust\"",
+        ),
+        (
+            [("host", "example.org"), ("sec-fetch-site", "cross-site")],
+            "sec-fetch-site",
+            "",
+        ),
+        ([("host", "example.org"), ("origin", "")], "unclear", ""),
+    ];
+    for (fields, because, hint) in cases {
+        for _ in 0..100 {
+            let fields = fields.iter();
+            let request = fields.fold(Request::post("/"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            assert_eq!(Browser::new(&app).send(request).await.status, 403);
+        }
+        let lines = log.take();
+        assert_eq!(lines.len(), 100, "each has a line");
+        let warnings: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("WARN"))
+            .collect();
+        let expected = [1, 10, 100].map(|requests| {
+            format!(
+                "WARN message=cross-site request refused because=\"{because}\" \
+                 requests={requests}{hint}"
+            )
+        });
+        assert_eq!(warnings, expected.iter().collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ use crate::{Kind, Mismatch, Refusal, SessionId, StoreError, Timestamp, UserKey};
 /// Something that happened to sessions. Received from [`Manager::events`](crate::Manager::events).
 ///
 /// Holds the user's key and the address of a request, which are personal data, and nothing of a
-/// token. Variants may get more fields: match them with `..`.
+/// token. Variants may get more fields: match them with `..`. `examples/audit.rs` of this crate makes
+/// an audit log of them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

@@ -7,6 +7,7 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ pub struct Intercept {
     store: MemoryStore,
     after_fetch: Arc<Mutex<Option<Hook>>>,
     loses_answers: Arc<AtomicBool>,
+    failing_fetches: Arc<Mutex<HashMap<SessionId, StoreError>>>,
 }
 
 impl Intercept {
@@ -36,6 +38,11 @@ impl Intercept {
     /// Makes writes from here on happen and answer that their outcome is unknown.
     pub fn lose_answers(&self) {
         self.loses_answers.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes fetches of a session fail from here on.
+    pub fn fail_fetches_of(&self, id: SessionId, error: StoreError) {
+        self.failing_fetches.lock().unwrap().insert(id, error);
     }
 
     fn written<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -75,6 +82,9 @@ impl Store for Intercept {
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<Arc<Record>>, StoreError> {
+        if let Some(error) = self.failing_fetches.lock().unwrap().get(&id) {
+            return Err(error.clone());
+        }
         let fetched = self.store.fetch(id, now).await;
         let hook = self.after_fetch.lock().unwrap().take();
         if let Some(hook) = hook {

@@ -88,7 +88,7 @@ fn line_of(event: Event) -> Option<Value> {
     })
 }
 
-/// Writes lines until the last manager is gone. Give it a task of its own.
+/// Writes lines until the store and its managers are gone. Give it a task of its own.
 pub(crate) async fn write(events: Events, mut line: impl FnMut(Value)) {
     while let Some(event) = events.recv().await {
         if let Some(value) = line_of(event) {

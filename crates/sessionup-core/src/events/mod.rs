@@ -313,7 +313,8 @@ impl Events {
         }
     }
 
-    /// Waits for the next event; `None` once the last of the managers is gone and all were received.
+    /// Waits for the next event; `None` once the store and all managers over it are gone and all events
+    /// were received.
     ///
     /// # Cancel safety
     ///

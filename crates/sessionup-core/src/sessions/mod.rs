@@ -482,7 +482,8 @@ impl Sessions {
     ///
     /// For administrators, like [`Manager::revoke_everybody`]; the log and
     /// [`Event::RevokedEverybody`](crate::Event::RevokedEverybody) name the session of this request as
-    /// the one that did it.
+    /// the one that did it. A login by this request afterwards is refused as overtaken; it needs a
+    /// request of its own.
     ///
     /// # Errors
     ///

@@ -27,7 +27,7 @@ def tell(address, new_client, send, jar):
     laptop, script = new_client(), new_client()
     expect(devices(laptop).status_code, 401, "list of a stranger")
     answer = post(laptop, "/register", data=FORM)
-    expect((answer.status_code, answer.headers["location"]), (303, "/devices"), "register")
+    expect((answer.status_code, answer.headers["location"]), (303, "/devices?logged-in"), "register")
     expect(post(script, "/login", data=FORM).status_code, 303, "login")
 
     (cookie,) = jar(laptop)

@@ -1,11 +1,13 @@
 //! Who has an account, and the hash of their password.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use tokio::task::spawn_blocking;
 
+use crate::database::{self, OpenDatabaseError, Reopening};
 use crate::passwords::PasswordHash;
 
 /// Name to PHC string.
@@ -65,24 +67,28 @@ pub enum InvalidName {
     TooLong,
 }
 
-/// The table of accounts.
+/// The table of accounts, in a file of its own.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    database: Arc<Database>,
+    database: Arc<Reopening>,
 }
 
 impl Accounts {
-    /// Finds the table in a database, or makes it.
+    /// Opens the file, which is made if it is not there.
     ///
     /// # Errors
     ///
-    /// [`AccountsError`] if the database cannot be written.
-    pub fn open(database: Arc<Database>) -> Result<Self, AccountsError> {
-        write(&database, |transaction| {
-            transaction.open_table(ACCOUNTS)?;
-            Ok(())
+    /// [`OpenDatabaseError`] says what to do.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenDatabaseError> {
+        let path = std::path::absolute(path.into()).map_err(|source| OpenDatabaseError::File {
+            path: PathBuf::new(),
+            source,
         })?;
-        Ok(Self { database })
+        database::make(&path, make_table)?;
+        let database = Reopening::new(Box::new(move || database::open(&path)))?;
+        Ok(Self {
+            database: Arc::new(database),
+        })
     }
 
     /// Makes an account; says whether the name was free. Of two at once, one gets it.
@@ -145,16 +151,23 @@ impl Accounts {
         self.run(|database| write(database, replace)).await
     }
 
-    /// Works on the database off the runtime's threads: it waits for the disk, and for the session
-    /// store's turn to write.
+    /// Works on the database off the runtime's threads: it waits for the disk.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, AccountsError> {
         let database = Arc::clone(&self.database);
-        let done = spawn_blocking(move || work(&database)).await;
-        Ok(done.map_err(|panic| AccountsError(panic.into()))??)
+        let done = spawn_blocking(move || database.with(work)).await;
+        let done = done.map_err(|panic| AccountsError(panic.into()))?;
+        done.map_err(AccountsError)
     }
+}
+
+fn make_table(database: &Database) -> Result<(), redb::Error> {
+    write(database, |transaction| {
+        transaction.open_table(ACCOUNTS)?;
+        Ok(())
+    })
 }
 
 fn write<T>(
@@ -162,7 +175,7 @@ fn write<T>(
     work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
 ) -> Result<T, redb::Error> {
     let mut transaction = database.begin_write()?;
-    // Opening after a crash is quick only if the last commit was made so, whoever made it.
+    // Opening after a crash is quick only if the last commit was made so.
     transaction.set_quick_repair(true);
     let result = work(&transaction)?;
     transaction.commit()?;
@@ -174,16 +187,9 @@ fn write<T>(
 #[error("accounts could not be read or written")]
 pub struct AccountsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-impl From<redb::Error> for AccountsError {
-    fn from(error: redb::Error) -> Self {
-        Self(Box::new(error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database;
 
     fn name(text: &str) -> AccountName {
         AccountName::new(text).unwrap()
@@ -194,8 +200,7 @@ mod tests {
     }
 
     fn accounts(directory: &tempfile::TempDir) -> Accounts {
-        let database = database::open(&directory.path().join("demo.redb")).unwrap();
-        Accounts::open(database).unwrap()
+        Accounts::open(directory.path().join("accounts")).unwrap()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which path leads to which page, and what every response has.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{HttpBody, to_bytes};
@@ -20,7 +21,8 @@ use crate::accounts::{AccountName, Accounts};
 use crate::api;
 use crate::pages::error::{self, PageError};
 use crate::pages::{assets, confirm, devices, home, live, login, password, register};
-use crate::passwords::{Password, PasswordHash, Passwords};
+use crate::passwords::Passwords;
+use crate::tries::Tries;
 
 /// Most bytes of a form.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -33,7 +35,10 @@ pub const FRESH_WITHIN: Duration = Duration::from_secs(5 * 60);
 pub struct AppState {
     pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
-    manager: Manager,
+    pub(crate) manager: Manager,
+    pub(crate) tries: Arc<Mutex<Tries>>,
+    /// From when on tries are dated.
+    pub(crate) started: Instant,
     admin: Option<AccountName>,
     stop: Option<watch::Receiver<bool>>,
 }
@@ -41,11 +46,13 @@ pub struct AppState {
 impl AppState {
     /// Puts the parts together.
     #[must_use]
-    pub const fn new(accounts: Accounts, passwords: Passwords, manager: Manager) -> Self {
+    pub fn new(accounts: Accounts, passwords: Passwords, manager: Manager) -> Self {
         Self {
             accounts,
             passwords,
             manager,
+            tries: Arc::default(),
+            started: Instant::now(),
             admin: None,
             stop: None,
         }
@@ -74,18 +81,6 @@ impl AppState {
             return;
         }
         std::future::pending().await
-    }
-
-    /// Returns the hash of an account's password if `password` is it; `None` for a wrong password
-    /// and for an unknown name alike.
-    pub(crate) async fn verify(
-        &self,
-        name: &str,
-        password: Password,
-    ) -> Result<Option<PasswordHash>, PageError> {
-        let stored = self.accounts.hash_of(name).await?;
-        let is_right = self.passwords.verify(password, stored.clone()).await?;
-        Ok(stored.filter(|_| is_right))
     }
 }
 

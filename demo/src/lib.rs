@@ -1,8 +1,7 @@
 //! "Your devices": a small web application that shows sessionup at work.
 //!
 //! Accounts with passwords, and pages on which users see where they are logged in and log out any of
-//! those places. Accounts and sessions live in one redb file, which the application opens itself and
-//! shares with the session store.
+//! those places. Sessions live in the file of their store, and accounts in a redb file beside it.
 
 #![cfg_attr(
     test,
@@ -10,11 +9,15 @@
 )]
 
 pub mod accounts;
+mod address;
 mod api;
 pub mod app;
 pub mod args;
 pub mod database;
+mod hashing;
 mod pages;
 pub mod passwords;
 pub mod server;
 mod shutdown;
+mod tries;
+mod verify;

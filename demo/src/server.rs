@@ -1,24 +1,23 @@
 //! From arguments to a server that runs until it is told to stop.
 
-use std::fmt;
 use std::future::IntoFuture;
-use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use redb::Database;
 use sessionup::{CleanupErrors, ConfigError, Manager, Store};
 use sessionup_redb::{OpenError, RedbStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::accounts::{AccountName, Accounts, AccountsError};
+use crate::address;
 use crate::app::{AppState, app};
 use crate::args::{Args, Cookies};
-use crate::database::{self, OpenDatabaseError};
+use crate::database::OpenDatabaseError;
 use crate::passwords::{HashingFailed, Passwords};
 use crate::shutdown::Signals;
 
@@ -26,8 +25,6 @@ use crate::shutdown::Signals;
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a login lasts.
 const LOGIN_LASTS: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// How long to wait for another process that has the database open.
-const TAKE_OVER: Duration = Duration::from_secs(5);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -38,10 +35,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// [`StartError`] says what to do.
 pub async fn run(args: &Args) -> Result<(), StartError> {
     let listener = listen(args.listen).await?;
-    let database = opened(&args.db).await?;
-    let store = store(Arc::clone(&database), &args.db)?;
+    let (store, accounts) = open_files(args.clone()).await?;
     let manager = manager(store.clone(), args.cookies)?;
-    let accounts = Accounts::open(database)?;
     let admin = admin(&accounts, args.admin.as_deref()).await?;
     let (stop, stopping) = watch::channel(false);
     let mut state = AppState::new(accounts, Passwords::new()?, manager).stopped_by(stopping);
@@ -51,34 +46,35 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     let signals = Signals::listen().map_err(StartError::Signals)?;
 
     tokio::spawn(log_cleanup_errors(store.cleanup_errors()));
-    announce(&listener, args.cookies.insecure_http)?;
+    let address = listener.local_addr().map_err(StartError::Serve)?;
+    address::announce(address, args.cookies.insecure_http);
     serve(listener, app(state), signals, stop).await?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Opens the database, and waits a while if the process that this one takes over from still has it.
-async fn opened(path: &Path) -> Result<Arc<Database>, OpenDatabaseError> {
-    let begun = Instant::now();
-    loop {
-        match database::open(path) {
-            Err(OpenDatabaseError::InUse { .. }) if begun.elapsed() < TAKE_OVER => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            opened => return opened,
-        }
-    }
+/// Opens the files, off the runtime's threads: it waits for the disk and for another process.
+async fn open_files(args: Args) -> Result<(RedbStore, Accounts), StartError> {
+    let opening = spawn_blocking(move || {
+        let lock_wait = Duration::from_secs(args.lock_wait.into());
+        let store = store(&args.db, lock_wait)?;
+        // Whoever has the sessions has the accounts too.
+        Ok((store, Accounts::open(args.accounts_file())?))
+    });
+    opening
+        .await
+        .map_err(|panic| StartError::Serve(io::Error::other(panic)))?
 }
 
 /// Opens the sessions, and lets the owner of the file look at them and end them by other programs.
-fn store(database: Arc<Database>, path: &Path) -> Result<RedbStore, OpenError> {
-    let builder = RedbStore::builder().cleanup_interval(CLEANUP_INTERVAL);
-    if cfg!(unix) {
-        builder.control_beside(path).on(database)
-    } else {
-        builder.on(database)
-    }
+/// Waits a while if the process that this one takes over from still has them.
+fn store(path: &Path, lock_wait: Duration) -> Result<RedbStore, OpenError> {
+    RedbStore::builder()
+        .cleanup_interval(CLEANUP_INTERVAL)
+        .lock_wait(lock_wait)
+        .control(cfg!(unix))
+        .open(path)
 }
 
 /// Makes the manager of sessions as the application wants them: a login survives the closing of the
@@ -119,38 +115,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-/// Prints the address, alone on the first line, for whoever started the program.
-fn announce(listener: &TcpListener, insecure_http: bool) -> Result<(), StartError> {
-    let address = listener.local_addr().map_err(StartError::Serve)?;
-    let mut stdout = io::stdout().lock();
-    let printed = writeln!(stdout, "{}", Url(address)).and_then(|()| stdout.flush());
-    if let Err(error) = printed {
-        tracing::warn!(%error, "the address could not be printed");
-    }
-    tracing::info!(%address, "listening");
-    if !insecure_http && !address.ip().is_loopback() {
-        tracing::info!(
-            "browsers keep the session cookie over HTTPS and on localhost; \
-             for plain HTTP from elsewhere start with --insecure-http"
-        );
-    }
-    Ok(())
-}
-
-/// What to type into a browser. By the name `localhost` it keeps secure cookies over plain HTTP.
-struct Url(SocketAddr);
-
-impl fmt::Display for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ip = self.0.ip();
-        if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST {
-            write!(f, "http://localhost:{}", self.0.port())
-        } else {
-            write!(f, "http://{}", self.0)
-        }
-    }
-}
-
 async fn serve(
     listener: TcpListener,
     app: Router,
@@ -189,7 +153,7 @@ async fn log_cleanup_errors(errors: CleanupErrors) {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The table of accounts could not be opened.
+    /// The account of the administrator could not be looked for.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     /// Another program listens there.
@@ -204,8 +168,8 @@ pub enum StartError {
     /// The settings of the sessions contradict each other.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database could not be opened.
-    #[error(transparent)]
+    /// The file of the accounts could not be opened.
+    #[error("cannot open the accounts")]
     Database(#[from] OpenDatabaseError),
     /// No password can be hashed.
     #[error(transparent)]
@@ -224,8 +188,8 @@ pub enum StartError {
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
-    /// The sessions in the database could not be opened.
-    #[error("cannot open the sessions in the database, choose another file with --db")]
+    /// The file of the sessions could not be opened.
+    #[error("cannot open the sessions, choose another file with --db")]
     Store(#[from] OpenError),
     /// The account of the administrator does not exist.
     #[error(
@@ -236,23 +200,4 @@ pub enum StartError {
         /// What was given.
         name: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn address_to_open() {
-        let cases = [
-            ("127.0.0.1:3000", "http://localhost:3000"),
-            ("[::1]:3000", "http://localhost:3000"),
-            ("127.0.0.2:3000", "http://127.0.0.2:3000"),
-            ("192.0.2.1:80", "http://192.0.2.1:80"),
-            ("[2001:db8::1]:80", "http://[2001:db8::1]:80"),
-        ];
-        for (address, expected) in cases {
-            assert_eq!(Url(address.parse().unwrap()).to_string(), expected);
-        }
-    }
 }

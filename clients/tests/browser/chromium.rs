@@ -66,6 +66,19 @@ impl Chromium {
         self.driver.post("/url", &json!({"url": url}));
     }
 
+    /// Opens another tab at an address, and goes on there. Returns its handle.
+    pub(crate) fn open_tab(&self, url: &str) -> Value {
+        let tab = self.driver.post("/window/new", &json!({"type": "tab"}));
+        self.switch_to(&tab["handle"]);
+        self.open(url);
+        tab["handle"].clone()
+    }
+
+    /// Goes on in another tab.
+    pub(crate) fn switch_to(&self, tab: &Value) {
+        self.driver.post("/window", &json!({"handle": tab}));
+    }
+
     pub(crate) fn back(&self) {
         self.driver.leave("/back");
     }
@@ -106,6 +119,18 @@ impl Chromium {
         let start = Instant::now();
         while self.path() != path {
             assert!(start.elapsed() < PATIENCE, "still at {}", self.path());
+        }
+    }
+
+    /// Waits until a script returns what is expected.
+    pub(crate) fn comes_to_say(&self, script: &str, expected: &Value) {
+        let start = Instant::now();
+        loop {
+            let said = self.run(script);
+            if said == *expected {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "still {said}");
         }
     }
 

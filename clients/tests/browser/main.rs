@@ -17,5 +17,6 @@ mod history;
 mod refused;
 #[path = "../support/mod.rs"]
 mod support;
+mod tabs;
 mod tossing;
 mod webdriver;

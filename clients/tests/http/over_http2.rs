@@ -21,7 +21,7 @@ fn list(cookie: &str) -> http::request::Builder {
 
 fn assert_logged_in(answer: &Answer) -> String {
     assert_eq!(answer.status, 303, "{}", answer.body);
-    assert_eq!(answer.headers["location"], "/devices");
+    assert_eq!(answer.headers["location"], "/devices?logged-in");
     assert_eq!(answer.headers["cache-control"], "no-store");
     answer.cookie()
 }

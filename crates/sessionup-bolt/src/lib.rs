@@ -55,6 +55,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 mod check;
+/// For the command `sessionup`, which makes files in the same way.
+#[doc(hidden)]
+pub mod durable;
 mod error;
 mod export;
 mod file;

@@ -85,7 +85,7 @@ fn nothing_is_written_over() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     assert_eq!(
         run.stderr,
-        "sessionup: \"go.db\" is there already: name a file that is not\n"
+        "sessionup: go.db is there already and is not written over, choose another name\n"
     );
     assert!(fs::read(place.path("go.db")).unwrap() == before);
     let run = place.run("export bolt back.db --from missing.db --db s.redb");

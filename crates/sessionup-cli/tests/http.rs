@@ -5,7 +5,6 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -13,7 +12,7 @@ use demo::accounts::Accounts;
 use demo::app::{AppState, app};
 use demo::args::Args;
 use demo::passwords::Passwords;
-use demo::{database, server};
+use demo::server;
 use serde_json::Value;
 use sessionup_core::{Credential, ManualClock};
 use sessionup_redb::RedbStore;
@@ -32,13 +31,13 @@ struct Demo {
 impl Demo {
     fn start(place: &Place, clock: &ManualClock) -> Self {
         evidence::listen();
-        let database = database::open(&place.path("s.redb")).unwrap();
-        let store = RedbStore::new(Arc::clone(&database), "sessions", Duration::ZERO).unwrap();
+        let store = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        let store = store.open(place.path("s.redb")).unwrap();
         let line = ["demo", "--from-go"];
         let cookies = Args::try_parse_from(line).unwrap().cookies;
         let manager = server::manager(store.clone(), cookies).unwrap();
         let manager = manager.derive().clock(clock.clone()).build().unwrap();
-        let accounts = Accounts::open(database).unwrap();
+        let accounts = Accounts::open(place.path("accounts")).unwrap();
         let state = AppState::new(accounts, Passwords::new().unwrap(), manager);
         let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
         let runtime = Runtime::new().unwrap();

@@ -3,23 +3,22 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What was reported and not yet received; the latest so many.
+/// What was reported and not yet received, as much of it as the buffer keeps.
 #[derive(Debug)]
-pub(crate) struct Feed<T> {
-    state: Mutex<State<T>>,
-    capacity: usize,
+pub(crate) struct Feed<T, B = Latest<T>> {
+    state: Mutex<State<B>>,
+    items: PhantomData<fn() -> T>,
 }
 
 #[derive(Debug)]
-struct State<T> {
-    items: VecDeque<T>,
-    /// How many gave way since somebody was told.
-    missed: u64,
+struct State<B> {
+    buffer: B,
     waiting: Vec<(u64, Waker)>,
     next_receiver: u64,
     is_closed: bool,
@@ -33,28 +32,68 @@ pub(crate) enum Received<T> {
     Missed(u64),
 }
 
+/// A bounded queue.
+pub(crate) trait Buffer<T> {
+    /// Adds an item. If there is no room, an item is dropped and counted, this one or another.
+    fn push(&mut self, item: T);
+
+    /// Takes the count of dropped items if there are any, or the oldest item.
+    fn take(&mut self) -> Option<Received<T>>;
+}
+
+/// Keeps the latest items.
+#[derive(Debug)]
+pub(crate) struct Latest<T> {
+    items: VecDeque<T>,
+    capacity: usize,
+    /// How many were dropped since somebody was told.
+    missed: u64,
+}
+
+impl<T> Buffer<T> for Latest<T> {
+    fn push(&mut self, item: T) {
+        if self.items.len() == self.capacity {
+            self.items.pop_front();
+            self.missed += 1;
+        }
+        self.items.push_back(item);
+    }
+
+    fn take(&mut self) -> Option<Received<T>> {
+        match std::mem::take(&mut self.missed) {
+            0 => self.items.pop_front().map(Received::Item),
+            missed => Some(Received::Missed(missed)),
+        }
+    }
+}
+
 impl<T> Feed<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        let state = State {
+        Self::over(Latest {
             items: VecDeque::new(),
+            capacity,
             missed: 0,
+        })
+    }
+}
+
+impl<T, B: Buffer<T>> Feed<T, B> {
+    pub(crate) fn over(buffer: B) -> Self {
+        let state = State {
+            buffer,
             waiting: Vec::new(),
             next_receiver: 0,
             is_closed: false,
         };
         Self {
             state: Mutex::new(state),
-            capacity,
+            items: PhantomData,
         }
     }
 
     pub(crate) fn push(&self, item: T) {
         let mut state = self.state();
-        if state.items.len() == self.capacity {
-            state.items.pop_front();
-            state.missed += 1;
-        }
-        state.items.push_back(item);
+        state.buffer.push(item);
         wake(state);
     }
 
@@ -65,11 +104,11 @@ impl<T> Feed<T> {
     }
 
     pub(crate) fn try_recv(&self) -> Option<Received<T>> {
-        take(&mut self.state())
+        self.state().buffer.take()
     }
 
     /// Waits for the next item; `None` once the feed is closed and empty.
-    pub(crate) fn recv(&self) -> Receive<'_, T> {
+    pub(crate) fn recv(&self) -> Receive<'_, T, B> {
         let mut state = self.state();
         state.next_receiver += 1;
         Receive {
@@ -77,21 +116,16 @@ impl<T> Feed<T> {
             number: state.next_receiver,
         }
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+impl<T, B> Feed<T, B> {
+    fn state(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn take<T>(state: &mut State<T>) -> Option<Received<T>> {
-    match std::mem::take(&mut state.missed) {
-        0 => state.items.pop_front().map(Received::Item),
-        missed => Some(Received::Missed(missed)),
-    }
-}
-
 /// Wakes all receivers once the lock is free.
-fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
+fn wake<B>(mut state: MutexGuard<'_, State<B>>) {
     let waiting = std::mem::take(&mut state.waiting);
     drop(state);
     for (_, waker) in waiting {
@@ -101,23 +135,23 @@ fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
 
 /// Waits for an item. Leaves nothing behind when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Receive<'a, T> {
-    feed: &'a Feed<T>,
+pub(crate) struct Receive<'a, T, B = Latest<T>> {
+    feed: &'a Feed<T, B>,
     number: u64,
 }
 
-impl<T> Receive<'_, T> {
-    fn leave(&self, state: &mut State<T>) {
+impl<T, B> Receive<'_, T, B> {
+    fn leave(&self, state: &mut State<B>) {
         state.waiting.retain(|(number, _)| *number != self.number);
     }
 }
 
-impl<T> Future for Receive<'_, T> {
+impl<T, B: Buffer<T>> Future for Receive<'_, T, B> {
     type Output = Option<Received<T>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.feed.state();
-        if let Some(received) = take(&mut state) {
+        if let Some(received) = state.buffer.take() {
             return Poll::Ready(Some(received));
         }
         if state.is_closed {
@@ -129,7 +163,7 @@ impl<T> Future for Receive<'_, T> {
     }
 }
 
-impl<T> Drop for Receive<'_, T> {
+impl<T, B> Drop for Receive<'_, T, B> {
     fn drop(&mut self) {
         self.leave(&mut self.feed.state());
     }
@@ -164,6 +198,41 @@ mod tests {
             assert_eq!(feed.state().waiting.len(), 1);
         }
         assert_eq!(feed.state().waiting.len(), 0);
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Bell(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Bell {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn push_and_close_wake_every_receiver() {
+        type Act = fn(&Feed<u8>);
+        let acts: [(&str, Act); 2] = [
+            ("push", |feed| feed.push(1)),
+            ("close", |feed| feed.close()),
+        ];
+        for (name, act) in acts {
+            let feed = Feed::new(2);
+            let bells: [_; 3] = std::array::from_fn(|_| std::sync::Arc::new(Bell::default()));
+            let mut receivers: [_; 3] = std::array::from_fn(|_| feed.recv());
+            for (receiver, bell) in receivers.iter_mut().zip(&bells) {
+                let waker = Waker::from(std::sync::Arc::clone(bell));
+                let mut context = Context::from_waker(&waker);
+                let polled = Pin::new(receiver).poll(&mut context);
+                assert!(polled.is_pending(), "{name}");
+            }
+            act(&feed);
+            for bell in &bells {
+                let woken = bell.0.load(std::sync::atomic::Ordering::SeqCst);
+                assert_eq!(woken, 1, "{name}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -13,14 +13,14 @@ use crate::Timestamp;
 ///
 /// Sixteen bytes: a UUIDv7 (RFC 9562 §5.7) for sessions made here, so that ids sort by the time of
 /// creation; for sessions imported from Go's sessionup a hash of their token. Written as a
-/// hyphenated lower-case UUID.
+/// hyphenated lower-case UUID; read in upper case too, as some platforms write UUIDs.
 ///
 /// ```
 /// use sessionup_core::SessionId;
 ///
 /// let id: SessionId = "019ab3f0-7c00-7000-8000-000000000001".parse()?;
 /// assert_eq!(id.to_string(), "019ab3f0-7c00-7000-8000-000000000001");
-/// assert!("019AB3F0-7C00-7000-8000-000000000001".parse::<SessionId>().is_err());
+/// assert_eq!("019AB3F0-7C00-7000-8000-000000000001".parse(), Ok(id));
 /// # Ok::<(), sessionup_core::InvalidSessionId>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +39,6 @@ impl SessionId {
         self.0.as_bytes()
     }
 
-    /// Makes the UUIDv7 of a time and ten random bytes. Times before 1970 count as 1970.
     /// Returns when the session was made, as far as the id tells. Anybody can make up an id.
     pub(crate) fn created_at(&self) -> Option<Timestamp> {
         let uuid = self.0;
@@ -53,6 +52,7 @@ impl SessionId {
         ))
     }
 
+    /// Makes the UUIDv7 of a time and ten random bytes. Times before 1970 count as 1970.
     pub(crate) fn at(time: Timestamp, random: &[u8; 10]) -> Self {
         let millis = u64::try_from(time.as_millis()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid())
@@ -87,11 +87,12 @@ impl<'de> Deserialize<'de> for SessionId {
 impl FromStr for SessionId {
     type Err = InvalidSessionId;
 
-    /// Reads the one form that [`Display`](fmt::Display) writes: hyphenated, lower case.
+    /// Reads a hyphenated UUID of 36 characters, in lower or upper case.
     fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
         let id = Uuid::try_parse(text).map_err(|_| InvalidSessionId)?;
         let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
-        if id.as_hyphenated().encode_lower(&mut buffer) == text {
+        let written = id.as_hyphenated().encode_lower(&mut buffer);
+        if written.eq_ignore_ascii_case(text) {
             Ok(Self(id))
         } else {
             Err(InvalidSessionId)
@@ -101,7 +102,7 @@ impl FromStr for SessionId {
 
 /// The text is not a session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a session id: expected a UUID of 36 lower-case characters")]
+#[error("not a session id: expected a UUID of 36 characters, with hyphens")]
 #[non_exhaustive]
 pub struct InvalidSessionId;
 
@@ -127,11 +128,26 @@ mod tests {
         let json = "\"019ab3f0-7c00-7000-8000-0000000000ab\"";
         let id: SessionId = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&id).unwrap(), json);
+        let upper = json.to_ascii_uppercase();
+        assert_eq!(serde_json::from_str::<SessionId>(&upper).unwrap(), id);
         serde_json::from_str::<SessionId>("\"019AB3F0\"").unwrap_err();
     }
 
     #[test]
-    fn only_the_canonical_form_is_read() {
+    fn parse_of_upper_case_displays_lower_case() {
+        let lower = "019ab3f0-7c00-7000-8000-0000000000ab";
+        for text in [
+            "019AB3F0-7C00-7000-8000-0000000000AB",
+            "019aB3f0-7C00-7000-8000-0000000000Ab",
+        ] {
+            let id: SessionId = text.parse().unwrap();
+            assert_eq!(id.to_string(), lower, "{text}");
+            assert_eq!(format!("{id:?}"), format!("SessionId({lower})"));
+        }
+    }
+
+    #[test]
+    fn parse_of_other_forms_is_refused() {
         let good = "019ab3f0-7c00-7000-8000-0000000000ab";
         assert_eq!(good.parse::<SessionId>().unwrap().to_string(), good);
         let bad = [
@@ -140,7 +156,9 @@ mod tests {
             "019ab3f07c00700080000000000000ab",
             "{019ab3f0-7c00-7000-8000-0000000000ab}",
             "urn:uuid:019ab3f0-7c00-7000-8000-0000000000ab",
-            "019AB3F0-7C00-7000-8000-0000000000AB",
+            "URN:UUID:019AB3F0-7C00-7000-8000-0000000000AB",
+            "019AB3F07C00700080000000000000AB",
+            "{019AB3F0-7C00-7000-8000-0000000000AB}",
             " 019ab3f0-7c00-7000-8000-0000000000ab",
             "019ab3f0-7c00-7000-8000-0000000000a\u{e9}",
         ];

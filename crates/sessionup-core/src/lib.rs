@@ -87,7 +87,7 @@ pub use kind::{InvalidKind, Kind};
 pub use manager::{ConfigError, Manager, ManagerBuilder, OnMismatch, OnReuse, Peer};
 pub use memory::MemoryStore;
 pub use meta::{Iter as MetaIter, Meta, MetaChange, MetaError};
-pub use proxies::{ForwardingHeader, TrustedProxies, TrustedProxiesError};
+pub use proxies::{ForwardingHeader, SingleHeader, TrustedProxies, TrustedProxiesError};
 pub use random::{OsRandom, Random, RandomError};
 pub use refusal::Refusal;
 pub use session::{ListedSession, Record, Replaced, Session, SessionPage};

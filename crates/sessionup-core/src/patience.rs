@@ -66,10 +66,21 @@ impl<T> fmt::Debug for Patient<'_, T> {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("no answer within {patience:?}")]
+/// Its `Debug` says the same as its `Display`: errors at the start of a program and in tests are often
+/// printed so.
+#[derive(thiserror::Error)]
+#[error(
+    "no answer within {patience:?}: the store is slow or hangs; raise `store_timeout` of the manager \
+     if it needs longer"
+)]
 struct GaveUp {
     patience: Duration,
+}
+
+impl fmt::Debug for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +100,17 @@ mod tests {
             matches!(error, StoreError::OutcomeUnknown { .. }),
             "{error:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn call_given_up_says_what_to_raise() {
+        let never: StoreFuture<'_, ()> = Box::pin(std::future::pending());
+        let error = Patient::write(never, SHORT).await.unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        for text in [cause, format!("{error:?}")] {
+            assert!(text.contains("no answer within 1ms"), "{text}");
+            assert!(text.contains("raise `store_timeout`"), "{text}");
+        }
     }
 
     #[tokio::test]

@@ -42,7 +42,7 @@ fn told(events: &sessionup_core::Events) -> Vec<String> {
             Event::Created { user_key, .. } => format!("created of {user_key}"),
             Event::Evicted { user_key, .. } => format!("evicted of {user_key}"),
             Event::Mismatched { mismatch, .. } => format!("mismatched {}", mismatch.as_str()),
-            Event::Missed { events } => format!("missed {events}"),
+            Event::Missed { events, .. } => format!("missed {events}"),
             Event::Rejected { reason, id, .. } => {
                 format!("rejected {} {}", reason.as_str(), id.is_some())
             }
@@ -52,9 +52,10 @@ fn told(events: &sessionup_core::Events) -> Vec<String> {
                 user_key,
                 sessions,
                 by: who,
+                ..
             } => format!("revoked {sessions} of {user_key} by {}", by(who)),
-            Event::RevokedEverybody { sessions } => format!("revoked {sessions} of everybody"),
-            Event::StoreFailed { error } => format!("failed: {error}"),
+            Event::RevokedEverybody { sessions, .. } => format!("revoked {sessions} of everybody"),
+            Event::StoreFailed { error, .. } => format!("failed: {error}"),
             _ => "something new".into(),
         })
         .collect()
@@ -90,7 +91,6 @@ async fn each_thing_that_happens_is_told() {
         "created of eve",
         "created of eve",
         "revoked by user",
-        "revoked 0 of eve by user",
         "revoked 1 of eve by user",
     ];
     assert_eq!(told(&events), all);
@@ -233,6 +233,23 @@ async fn nobody_who_listens_holds_up_a_login() {
     let told = told(&events);
     assert_eq!(told.len(), 1 + 1_024);
     assert_eq!(told.first().unwrap(), "missed 6");
+}
+
+#[tokio::test]
+async fn end_of_the_manager_reaches_every_receiver() {
+    let manager = manager();
+    let events = manager.events();
+    let waiting: [_; 3] = std::array::from_fn(|_| {
+        let events = events.clone();
+        tokio::spawn(async move { events.recv().await.is_none() })
+    });
+    // On one thread: all of them wait when this one goes on.
+    tokio::task::yield_now().await;
+    drop(manager);
+    for waiting in waiting {
+        let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(ended.expect("a receiver still waits").unwrap());
+    }
 }
 
 /// Counts how often it is woken.

@@ -86,7 +86,7 @@ async fn what_users_do_has_its_line() {
     case.login().await;
     case.expect(&[
         "INFO message=session created id={2}",
-        "INFO message=session revoked id={1} by=\"login\"",
+        "INFO message=session revoked id={1} by=\"login\" actor={2}",
     ]);
 
     let mut first = case.browser.clone();
@@ -95,11 +95,11 @@ async fn what_users_do_has_its_line() {
     first.post(&format!("/revoke/{}", case.ids[2])).await;
     case.expect(&[
         "INFO message=session created id={3}",
-        "INFO message=session revoked id={3} by=\"user\"",
+        "INFO message=session revoked id={3} by=\"user\" actor={2}",
     ]);
 
     first.post("/revoke-all").await;
-    case.expect(&["INFO message=sessions revoked sessions=1 by=\"user\""]);
+    case.expect(&["INFO message=sessions revoked sessions=1 by=\"user\" actor={2}"]);
 
     case.browser.cookie = None;
     case.login().await;
@@ -322,7 +322,7 @@ async fn nothing_that_clients_choose_reaches_a_line() {
         let beside = [own.as_bytes(), b"; theme=", &value].concat();
         let cookies: [&[&[u8]]; 4] = [&[], &[&pair], &[&beside], &[own.as_bytes(), &pair]];
         for fields in cookies {
-            let peer = Peer::new(None, Some(&value));
+            let peer = Peer::new("192.0.2.1".parse().ok(), Some(&value));
             let sessions = case.manager.sessions(fields.iter().copied(), peer);
             sessions.current().await.unwrap();
             sessions.init("EVIL\u{9b}31m\u{202e}").await.unwrap();

@@ -11,6 +11,7 @@ use crate::app::AppState;
 use crate::pages::error::PageError;
 use crate::pages::{Form, Viewer, current_password_field, page, problem};
 use crate::passwords::Password;
+use crate::tries::Network;
 
 /// What somebody typed. A field that is missing counts as empty.
 #[derive(Debug, Default, Deserialize)]
@@ -25,12 +26,14 @@ pub(crate) async fn form() -> Markup {
 
 pub(crate) async fn submit(
     State(app): State<AppState>,
+    network: Network,
     sessions: Sessions,
     current: CurrentSession,
     Form(confirmation): Form<Confirmation>,
 ) -> Result<Response, PageError> {
     let name = current.user_key.as_str();
-    if app.verify(name, confirmation.password).await?.is_none() {
+    let verified = app.verify(name, confirmation.password, network, Some(&*current));
+    if verified.await?.is_none() {
         let again = show(Some("The password is not right."));
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response());
     }

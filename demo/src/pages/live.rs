@@ -2,13 +2,14 @@
 //! it was logged out.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, StreamExt};
-use sessionup::{Error, Sessions};
+use sessionup::{Error, SessionPage, Sessions};
 
 use crate::app::AppState;
 
@@ -30,8 +31,8 @@ pub(crate) async fn events(State(app): State<AppState>, sessions: Sessions) -> i
 /// Says that the session has ended, if that is known. An outage is not a logout: the browser comes back
 /// and asks again.
 async fn told(sessions: &Sessions) -> Option<Event> {
-    match sessions.list().await {
-        Ok(devices) if !devices.is_empty() => None,
+    match sessions.list_page(None, NonZeroUsize::MIN).await {
+        Ok(page) if page != SessionPage::default() => None,
         Ok(_) | Err(Error::NoSession) => {
             Some(Event::default().event("revoked").data("log in again"))
         }
@@ -41,19 +42,6 @@ async fn told(sessions: &Sessions) -> Option<Event> {
 
 /// What the page of devices does with the events.
 pub(crate) async fn script() -> impl IntoResponse {
-    const SCRIPT: &str = r#"const events = new EventSource("/devices/live");
-// What the user does here leads where its answer says.
-addEventListener("submit", () => events.close());
-events.addEventListener("revoked", () => {
-  events.close();
-  location.assign("/login");
-});
-// The stream is refused when the browser comes back to it without a session.
-events.addEventListener("error", () => {
-  if (events.readyState === EventSource.CLOSED) {
-    setTimeout(() => location.reload(), 1000);
-  }
-});
-"#;
-    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)
+    let content_type = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (content_type, include_str!("live.js"))
 }

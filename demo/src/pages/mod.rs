@@ -13,7 +13,7 @@ pub(crate) mod register;
 use axum::extract::FromRequest;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, Render, html};
 use serde::Deserialize;
 
 use self::error::PageError;
@@ -87,7 +87,7 @@ fn navigation(viewer: Viewer) -> Markup {
 }
 
 /// Says in a form why it was not taken.
-fn problem(text: Option<&str>) -> Markup {
+fn problem(text: Option<impl Render>) -> Markup {
     html! {
         @if let Some(text) = text {
             p #problem .problem role="alert" { (text) }

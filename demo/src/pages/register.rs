@@ -9,8 +9,10 @@ use sessionup::Sessions;
 use crate::accounts::AccountName;
 use crate::app::AppState;
 use crate::pages::error::PageError;
+use crate::pages::login::LOGGED_IN;
 use crate::pages::{Credentials, Form, Viewer, name_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password};
+use crate::tries::Network;
 
 pub(crate) async fn form() -> Markup {
     show("", None)
@@ -18,6 +20,7 @@ pub(crate) async fn form() -> Markup {
 
 pub(crate) async fn submit(
     State(app): State<AppState>,
+    network: Network,
     sessions: Sessions,
     Form(registration): Form<Credentials>,
 ) -> Result<Response, PageError> {
@@ -25,10 +28,10 @@ pub(crate) async fn submit(
         name: typed,
         password,
     } = registration;
-    match register(&app, &typed, password).await? {
+    match register(&app, &typed, password, network).await? {
         Ok(name) => {
             sessions.init(name.as_str()).await?;
-            Ok(Redirect::to("/devices").into_response())
+            Ok(Redirect::to(LOGGED_IN).into_response())
         }
         Err(why) => {
             let again = show(&typed, Some(&why));
@@ -42,6 +45,7 @@ async fn register(
     app: &AppState,
     name: &str,
     password: Password,
+    network: Network,
 ) -> Result<Result<AccountName, String>, PageError> {
     let name = match AccountName::new(name) {
         Ok(name) => name,
@@ -51,7 +55,7 @@ async fn register(
         Ok(password) => password,
         Err(invalid) => return Ok(Err(invalid.to_string())),
     };
-    let hash = app.passwords.hash(password).await?;
+    let hash = app.hash_for_new_account(password, network).await?;
     let is_made = app.accounts.insert(name.clone(), hash).await?;
     Ok(if is_made {
         Ok(name)

@@ -76,12 +76,12 @@ impl Browser {
 
     pub fn register(&mut self, name: &str, password: &str) {
         let answer = self.post("/register", &[("name", name), ("password", password)]);
-        answer.assert_redirect("/devices");
+        answer.assert_redirect("/devices?logged-in");
     }
 
     pub fn log_in(&mut self, name: &str, password: &str) {
         let answer = self.try_to_log_in(name, password);
-        answer.assert_redirect("/devices");
+        answer.assert_redirect("/devices?logged-in");
     }
 
     pub fn try_to_log_in(&mut self, name: &str, password: &str) -> Answer {

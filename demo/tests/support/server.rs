@@ -28,6 +28,10 @@ impl Home {
         self.directory.path().join("demo.redb")
     }
 
+    pub fn accounts(&self) -> PathBuf {
+        self.directory.path().join("demo.redb.accounts")
+    }
+
     pub fn start(&self) -> Server {
         self.start_with(&[])
     }

@@ -61,7 +61,7 @@ fn own_forms_and_programs_are_let_in() {
     ];
     for headers in cases {
         ann.post_with("/login", &login, headers)
-            .assert_redirect("/devices");
+            .assert_redirect("/devices?logged-in");
     }
 }
 
@@ -82,6 +82,40 @@ fn without_session_pages_lead_to_the_login_form() {
         "{page}"
     );
     assert_eq!(stranger.cookie(), None);
+}
+
+#[test]
+fn login_whose_cookie_is_not_kept_is_explained() {
+    let home = Home::new();
+    let server = home.start();
+    let mut ann = Browser::new(server.address(), FIREFOX);
+    let plain = ann.get("/login").text();
+    assert!(!plain.contains("did not keep"), "{plain}");
+    let form = [("name", "ann"), ("password", ANNS)];
+    for (path, case) in [("/register", "registration"), ("/login", "login")] {
+        let kept = ann.post(path, &form);
+        kept.assert_redirect("/devices?logged-in");
+        let page = ann.get("/devices?logged-in").text();
+        assert!(page.contains("You are logged in."), "{case}: {page}");
+
+        // As a browser does that has no use for the cookie.
+        ann.set_cookie(None);
+        let lost = ann.get(kept.header("location").unwrap());
+        lost.assert_redirect("/login?cookie-not-kept");
+        let page = ann.get(lost.header("location").unwrap()).text();
+        for part in ["did not keep the cookie", "HTTPS", "Safari"] {
+            assert!(page.contains(part), "{case}: {page}");
+        }
+        let here = format!(r#"<a href="{}/login">"#, server.address());
+        assert!(page.contains(&here), "{case}: {page}");
+    }
+
+    // Who has a cookie, though a dead one, has a browser that keeps it.
+    ann.log_in("ann", ANNS);
+    let dead = ann.cookie();
+    ann.post("/logout", &[]).assert_redirect("/");
+    ann.set_cookie(dead);
+    ann.get("/devices?logged-in").assert_redirect("/login");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn no_secret_is_anywhere_but_in_the_cookie() {
     see_every_page(&mut cast);
 
     server.kill();
-    let after_kill = std::fs::read(home.database()).unwrap();
+    let after_kill = files(&home);
     let server = home.start();
     cast.go_to(&server);
     assert_eq!(cast.logged_in(), [true; 4]);
@@ -32,7 +32,7 @@ fn no_secret_is_anywhere_but_in_the_cookie() {
     assert_eq!(server.terminate().code(), Some(0));
     #[cfg(not(unix))]
     server.kill();
-    let after_stop = std::fs::read(home.database()).unwrap();
+    let after_stop = files(&home);
 
     let seen = seen.lock().unwrap();
     let mut needles = Needles::new();
@@ -45,8 +45,8 @@ fn no_secret_is_anywhere_but_in_the_cookie() {
     let (stdout, log) = (home.stdout(), home.log());
     assert_these_are_the_right_places(&after_kill, &log, &seen.sent);
     let places = [
-        ("database after kill -9", &after_kill),
-        ("database after a clean stop", &after_stop),
+        ("files after kill -9", &after_kill),
+        ("files after a clean stop", &after_stop),
         ("stdout", &stdout),
         ("log", &log),
         ("responses", &seen.sent),
@@ -60,6 +60,12 @@ fn no_secret_is_anywhere_but_in_the_cookie() {
         assert_eq!(needles.found_in(bytes), [""; 0], "{place}");
     }
     assert!(tokens > 20, "{tokens}");
+}
+
+/// The bytes of sessions and accounts.
+fn files(home: &Home) -> Vec<u8> {
+    let files = [home.database(), home.accounts()];
+    files.map(|path| std::fs::read(path).unwrap()).concat()
 }
 
 fn log_in_often(cast: &mut Cast) {
@@ -141,12 +147,13 @@ fn see_every_page(cast: &mut Cast) {
 }
 
 /// What is known to be there is there, or finding nothing would mean nothing.
-fn assert_these_are_the_right_places(database: &[u8], log: &[u8], sent: &[u8]) {
+fn assert_these_are_the_right_places(files: &[u8], log: &[u8], sent: &[u8]) {
     let contains = |place: &[u8], text: &str| {
         let mut parts = place.windows(text.len());
         assert!(parts.any(|part| part == text.as_bytes()), "{text}");
     };
-    contains(database, "$argon2id$");
+    contains(files, "$argon2id$");
+    contains(files, "Firefox");
     contains(log, "session created");
     contains(log, "session renewed");
     contains(log, "DEBUG");

@@ -25,7 +25,9 @@ fn used_database_is_told() {
     let server = home.start();
     let mut cast = Cast::meet(&server);
 
-    assert_fails(&home, "127.0.0.1:0", &["demo.redb is in use", "--db"]);
+    let arguments = ["--lock-wait", "0"];
+    let parts = ["demo.redb is in use", "within 0ns", "--db"];
+    assert_fails_with(&home, "127.0.0.1:0", &arguments, &parts);
 
     assert_eq!(cast.logged_in(), [true; 4]);
 }
@@ -39,10 +41,24 @@ fn file_that_is_no_database_is_told_and_left_alone() {
     assert_fails(
         &home,
         "127.0.0.1:0",
-        &["demo.redb is not a database", "--db"],
+        &["demo.redb is not a redb database", "--db"],
     );
 
     assert_eq!(std::fs::read_to_string(home.database()).unwrap(), text);
+}
+
+#[test]
+fn accounts_that_cannot_be_opened_are_told() {
+    let home = Home::new();
+    let text = "dear diary\n".repeat(10_000);
+    std::fs::write(home.accounts(), &text).unwrap();
+    let parts = ["demo.redb.accounts is not a redb database", "--accounts"];
+    assert_fails(&home, "127.0.0.1:0", &parts);
+    assert_eq!(std::fs::read_to_string(home.accounts()).unwrap(), text);
+
+    let arguments = ["--accounts", "/missing/accounts"];
+    let parts = ["cannot open /missing/accounts", "--accounts"];
+    assert_fails_with(&home, "127.0.0.1:0", &arguments, &parts);
 }
 
 #[test]

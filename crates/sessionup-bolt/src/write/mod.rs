@@ -4,13 +4,13 @@ mod pages;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use self::pages::{Item, Pages};
+use crate::durable::{self, Disk, SystemDisk};
 use crate::layout::{BUCKET_HEADER, MAX_KEY};
 use crate::row::{self, GoSession, GoToken};
 use crate::storm;
@@ -25,11 +25,17 @@ pub enum WriteError {
         /// The name.
         bucket: String,
     },
+    /// There is no such directory. Make it, or name another.
+    #[error("there is no directory {}", path.display())]
+    DirectoryMissing {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A session of the same token was added before.
     #[error("two sessions have one token")]
     Duplicate,
     /// There is a file of this name. It was left alone.
-    #[error("{path:?} is there already: name a file that is not")]
+    #[error("{} is there already and is not written over, choose another name", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -108,28 +114,27 @@ impl Writer {
     ///
     /// [`WriteError::Exists`], [`WriteError::Io`].
     pub fn write(self, path: impl AsRef<Path>) -> Result<(), WriteError> {
-        let path = path.as_ref();
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            Some(_) | None => Path::new("."),
-        };
-        let mut beside = tempfile::Builder::new()
-            .prefix(".sessionup-export-")
-            .tempfile_in(directory)?;
+        self.write_to(&SystemDisk, path.as_ref())
+    }
+
+    fn write_to(self, disk: &impl Disk, path: &Path) -> Result<(), WriteError> {
+        let mut beside = durable::make_beside(path, ".sessionup-export-").map_err(|error| {
+            let directory = durable::directory(path);
+            match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => WriteError::DirectoryMissing {
+                    path: directory.into(),
+                },
+                _ => error.into(),
+            }
+        })?;
         let mut buffered = io::BufWriter::new(beside.as_file_mut());
         self.lay_out(&mut buffered)?;
         buffered.flush()?;
         drop(buffered);
-        beside.as_file().sync_all()?;
-        beside.persist_noclobber(path).map_err(|failed| {
-            if failed.error.kind() == io::ErrorKind::AlreadyExists {
-                WriteError::Exists { path: path.into() }
-            } else {
-                failed.error.into()
-            }
-        })?;
-        sync_directory(directory)?;
-        Ok(())
+        durable::put(disk, beside, path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => WriteError::Exists { path: path.into() },
+            _ => error.into(),
+        })
     }
 
     /// Returns the bytes of the file.
@@ -192,10 +197,32 @@ fn fits_key(key: &[u8]) -> bool {
     (1..=MAX_KEY as usize).contains(&key.len())
 }
 
-/// Makes the file's name durable, not only its content.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(directory)?.sync_all()?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::tests::{Notes, STEPS};
+
+    fn writer() -> Writer {
+        Writer::new("sessions").unwrap()
     }
-    Ok(())
+
+    #[test]
+    fn write_file_syncs_it_and_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Notes::default();
+        let path = directory.path().join("back.db");
+        writer().write_to(&disk, &path).unwrap();
+        assert_eq!(*disk.calls.borrow(), STEPS);
+    }
+
+    #[test]
+    fn write_file_into_missing_directory_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing");
+        let error = writer().write(missing.join("back.db")).unwrap_err();
+        let WriteError::DirectoryMissing { path } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(path, missing);
+    }
 }

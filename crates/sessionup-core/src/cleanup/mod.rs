@@ -92,6 +92,15 @@ impl Cleanup {
     ///
     /// [`CleanupStartError`] if the interval is below a millisecond, or there is no thread to be had.
     pub fn start(store: impl Store, options: CleanupOptions) -> Result<Self, CleanupStartError> {
+        Self::start_looking(store, options, LOOK)
+    }
+
+    /// Looks at the clock at least once in `look`.
+    fn start_looking(
+        store: impl Store,
+        options: CleanupOptions,
+        look: Duration,
+    ) -> Result<Self, CleanupStartError> {
         if options.interval < Duration::from_millis(1) {
             return Err(CleanupStartError::Interval);
         }
@@ -101,6 +110,7 @@ impl Cleanup {
             store,
             clock: Steady::new(Arc::clone(&options.clock)),
             options,
+            look,
             signal: Arc::clone(&signal),
             errors: errors.clone(),
         };
@@ -150,6 +160,7 @@ struct Round<S> {
     store: S,
     clock: Steady,
     options: CleanupOptions,
+    look: Duration,
     signal: Arc<Signal>,
     errors: CleanupErrors,
 }
@@ -175,7 +186,7 @@ impl<S: Store> Round<S> {
     /// Waits for an interval, and says whether it was stopped. Looks at the clock meanwhile: one
     /// that nobody looked at for long would seem to have jumped.
     fn stopped_before_the_next(&self) -> bool {
-        for part in parts_of(self.options.interval) {
+        for part in parts_of(self.options.interval, self.look) {
             if self.signal.stopped_within(part) {
                 return true;
             }
@@ -217,10 +228,10 @@ impl<S: Store> Round<S> {
 /// How long nobody looks at the clock.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
-fn parts_of(interval: Duration) -> impl Iterator<Item = Duration> {
+fn parts_of(interval: Duration, look: Duration) -> impl Iterator<Item = Duration> {
     let mut left = interval;
     std::iter::from_fn(move || {
-        let part = left.min(LOOK);
+        let part = left.min(look);
         left -= part;
         (!part.is_zero()).then_some(part)
     })

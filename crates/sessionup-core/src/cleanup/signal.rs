@@ -78,3 +78,29 @@ impl Wake for Signal {
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn drive_of_a_future_woken_while_polled_polls_again() {
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut polls = 0;
+            let future = std::future::poll_fn(|context| {
+                polls += 1;
+                if polls == 2 {
+                    return Poll::Ready(polls);
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            });
+            done.send(Arc::new(Signal::default()).drive(future))
+        });
+        let driven = is_done.recv_timeout(Duration::from_secs(60));
+        assert_eq!(driven, Ok(Some(2)), "the wake-up was lost");
+    }
+}

@@ -10,6 +10,9 @@ use crate::{ManualClock, MemoryStore, Record, SecretHash, Session, SessionId, Ti
 
 const SOON: Duration = Duration::from_millis(1);
 
+/// How long a test waits for what must come.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Answers each prune as `answer` says and tells the test about it.
 #[derive(Debug)]
 struct Scripted {
@@ -102,6 +105,19 @@ impl Store for Scripted {
     }
 }
 
+/// Waits for a message, and fails with a name instead of waiting for ever.
+fn expect<T>(receiver: &mpsc::Receiver<T>, what: &str) -> T {
+    let received = receiver.recv_timeout(LIMIT);
+    received.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Runs what may hang on a thread of its own, and fails with a name instead of hanging.
+fn within_limit<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = mpsc::sync_channel(1);
+    std::thread::spawn(move || done.send(run()));
+    expect(&is_done, what)
+}
+
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .build()
@@ -131,13 +147,17 @@ fn expired_records_are_deleted_and_live_ones_stay() {
         .batch(NonZeroUsize::new(2).unwrap());
     let cleanup = Cleanup::start(store.clone(), options).unwrap();
     // The store may be asked the moment the thread runs; wait for its first round to end.
-    while block_on(store.fetch(SessionId::from_bytes([6; 16]), Timestamp::MIN))
-        .unwrap()
-        .is_some()
-    {
-        std::thread::yield_now();
-    }
-    cleanup.stop();
+    let waiting = store.clone();
+    within_limit("the deletion of the last expired record", move || {
+        let last = SessionId::from_bytes([6; 16]);
+        while block_on(waiting.fetch(last, Timestamp::MIN))
+            .unwrap()
+            .is_some()
+        {
+            std::thread::yield_now();
+        }
+    });
+    within_limit("the end of the cleanup", move || cleanup.stop());
 
     let left = block_on(store.prune_all(Timestamp::MAX, NonZeroUsize::MIN)).unwrap();
     assert_eq!(left, 3);
@@ -147,7 +167,9 @@ fn expired_records_are_deleted_and_live_ones_stay() {
 fn failing_store_neither_ends_it_nor_fills_the_memory() {
     let (store, rounds) = Scripted::new(|_| Err(StoreError::Overloaded));
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
-    while rounds.recv().unwrap() < 2 * u32::try_from(CleanupErrors::CAPACITY).unwrap() {}
+    while expect(&rounds, "the next round after a failure")
+        < 2 * u32::try_from(CleanupErrors::CAPACITY).unwrap()
+    {}
     cleanup.stop();
 
     let errors = cleanup.errors();
@@ -164,28 +186,35 @@ fn errors_can_be_awaited_and_end_with_the_cleanup() {
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
     let errors = cleanup.errors();
 
-    let first = block_on(errors.recv());
+    let waiting = errors.clone();
+    let first = within_limit("the first error", move || block_on(waiting.recv()));
     assert!(matches!(first, Some(StoreError::Overloaded)), "{first:?}");
 
-    let waiting = std::thread::spawn(move || block_on(errors.recv()));
-    drop(cleanup);
-    assert!(waiting.join().unwrap().is_none());
+    let (ended, has_ended) = mpsc::sync_channel(1);
+    std::thread::spawn(move || ended.send(block_on(errors.recv())));
+    within_limit("the end of the cleanup", move || drop(cleanup));
+    let last = expect(&has_ended, "the end of the errors");
+    assert!(last.is_none(), "{last:?}");
 }
 
 #[test]
 fn closed_store_ends_it() {
     let (store, _rounds) = Scripted::new(|_| Err(StoreError::Closed));
     let cleanup = Cleanup::start(store, CleanupOptions::every(SOON)).unwrap();
-    assert!(block_on(cleanup.errors().recv()).is_none());
+    let errors = cleanup.errors();
+    let end = within_limit("the end of the errors", move || block_on(errors.recv()));
+    assert!(end.is_none(), "{end:?}");
 }
 
 #[test]
 fn stopping_does_not_wait_for_the_interval_and_twice_is_harmless() {
     let (store, rounds) = Scripted::new(|_| Ok(Pruned::default()));
     let cleanup = Cleanup::start(store, CleanupOptions::every(Duration::MAX)).unwrap();
-    rounds.recv().unwrap();
-    cleanup.stop();
-    cleanup.stop();
+    expect(&rounds, "the first round");
+    within_limit("the end of the cleanup", move || {
+        cleanup.stop();
+        cleanup.stop();
+    });
 }
 
 /// Never answers.
@@ -275,8 +304,8 @@ fn stopping_does_not_wait_for_a_store_that_hangs() {
     let shared = SharedState::default();
     let stuck = Stuck { asked, shared };
     let cleanup = Cleanup::start(stuck, CleanupOptions::every(SOON)).unwrap();
-    was_asked.recv().unwrap();
-    cleanup.stop();
+    expect(&was_asked, "the call of the store");
+    within_limit("the end of the cleanup", move || cleanup.stop());
 }
 
 #[test]
@@ -301,7 +330,36 @@ fn clock_is_looked_at_each_hour_however_long_the_interval() {
         ("for ever", Duration::MAX, vec![minutes(60); 100]),
     ];
     for (name, interval, expected) in cases {
-        let parts: Vec<_> = parts_of(interval).take(100).collect();
+        let parts: Vec<_> = parts_of(interval, LOOK).take(100).collect();
         assert_eq!(parts, expected, "{name}");
     }
+}
+
+/// Tells the test each time that it is looked at.
+#[derive(Debug)]
+struct WatchedClock(mpsc::SyncSender<()>);
+
+impl Clock for WatchedClock {
+    fn now(&self) -> Timestamp {
+        // The test may be gone by then.
+        let _ = self.0.try_send(());
+        Timestamp::from_millis(0)
+    }
+}
+
+#[test]
+fn wait_for_a_long_interval_looks_at_the_clock() {
+    let (store, rounds) = Scripted::new(|_| Ok(Pruned::default()));
+    let (looked, looks) = mpsc::sync_channel(1);
+    let options = CleanupOptions::every(Duration::MAX).clock(Arc::new(WatchedClock(looked)));
+    let cleanup = Cleanup::start_looking(store, options, SOON).unwrap();
+    expect(&rounds, "the first round");
+    for _ in 0..100 {
+        expect(
+            &looks,
+            "a look at the clock while it waits for the next round",
+        );
+    }
+    assert!(rounds.try_recv().is_err(), "there is one round alone");
+    cleanup.stop();
 }

@@ -1,11 +1,13 @@
 //! Events in the log. What clients can cause at will is written at most so often.
 
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing::field::display;
+use tracing::field::{DebugValue, debug, display};
 
-use crate::events::{Event, RevokedBy};
-use crate::{Refusal, SessionId, Timestamp};
+use crate::events::throttle::{Suppressed, Throttle, ThrottleByKey};
+use crate::events::{Event, Suspicion};
+use crate::{Kind, Refusal, Timestamp, UserKey};
 
 /// Writes events to the log by `tracing`, under the target `sessionup`.
 #[derive(Debug, Default)]
@@ -15,43 +17,142 @@ pub(crate) struct Log {
     /// What may be an attack, and what anybody can send: two cookies of ours, or an id with a secret
     /// that was made up.
     probes: Throttle,
-    /// What needs a token, so that no flood hides it.
-    suspicions: Throttle,
+    /// Signs of a stolen token, by session: whoever has an account can cause them for the session of
+    /// their own, and must not hide those of others.
+    suspicions: ThrottleByKey<Suspicion>,
     failures: Throttle,
     /// What a clock that goes to and fro can cause.
     jumps: Throttle,
+    missing_address: AtomicBool,
 }
 
 impl Log {
-    /// Writes an event. Sessions are named by their ids; users and addresses are not written.
-    pub(crate) fn write(&self, event: &Event, now: Timestamp) {
+    /// Writes an event. Sessions are named by their ids; users and addresses are written only if
+    /// `names_users`.
+    pub(crate) fn write(&self, event: &Event, now: Timestamp, names_users: bool) {
+        let address = |ip: &Option<IpAddr>| ip.filter(|_| names_users).map(display);
         match event {
             Event::ClockJumped { from, to } => self.jumps.pass(now, |suppressed| {
                 tracing::warn!(target: "sessionup", %from, %to, suppressed, "clock jumped");
             }),
-            Event::Created { id, .. } => {
-                tracing::info!(target: "sessionup", %id, "session created");
+            Event::Created {
+                id,
+                user_key,
+                kind,
+                ip,
+            } => {
+                let kind = (*kind != Kind::USER).then_some(kind.as_str());
+                let (user, ip) = (quoted(user_key, names_users), address(ip));
+                tracing::info!(target: "sessionup", %id, kind, user, ip, "session created");
             }
-            Event::Evicted { id, .. } => {
-                tracing::info!(target: "sessionup", %id, "session evicted");
+            Event::Evicted { id, user_key } => {
+                let user = quoted(user_key, names_users);
+                tracing::info!(target: "sessionup", %id, user, "session evicted");
             }
-            Event::Renewed { id } => tracing::info!(target: "sessionup", %id, "session renewed"),
-            Event::Revoked { id, by } => {
-                tracing::info!(target: "sessionup", %id, by = by.as_str(), "session revoked");
+            Event::Renewed { id, user_key } => {
+                let user = quoted(user_key, names_users);
+                tracing::info!(target: "sessionup", %id, user, "session renewed");
             }
-            Event::RevokedEverybody { sessions } => {
-                let by = RevokedBy::Admin.as_str();
-                tracing::warn!(target: "sessionup", sessions, by, "sessions of all users revoked");
+            Event::Revoked {
+                id,
+                user_key,
+                by,
+                actor,
+            } => {
+                let (by, actor) = (by.as_str(), actor.map(display));
+                let user = user_key.as_ref().and_then(|user| quoted(user, names_users));
+                tracing::info!(target: "sessionup", %id, by, actor, user, "session revoked");
             }
-            Event::RevokedUser { sessions, by, .. } => {
-                let by = by.as_str();
-                tracing::info!(target: "sessionup", sessions, by, "sessions revoked");
+            Event::RevokedEverybody {
+                sessions,
+                by,
+                actor,
+            } => {
+                let (by, actor) = (by.as_str(), actor.map(display));
+                tracing::warn!(
+                    target: "sessionup",
+                    sessions,
+                    by,
+                    actor,
+                    "sessions of all users revoked"
+                );
             }
-            Event::Mismatched { mismatch, id, .. } => self.suspicions.pass(now, |suppressed| {
-                let mismatch = mismatch.as_str();
-                tracing::warn!(target: "sessionup", %id, mismatch, suppressed, "client changed");
-            }),
-            Event::Rejected { reason, id, .. } => self.write_rejection(*reason, *id, now),
+            Event::RevokedUser {
+                user_key,
+                sessions,
+                by,
+                actor,
+            } => {
+                let (by, actor) = (by.as_str(), actor.map(display));
+                let user = quoted(user_key, names_users);
+                tracing::info!(target: "sessionup", sessions, by, actor, user, "sessions revoked");
+            }
+            Event::Mismatched {
+                mismatch,
+                id,
+                user_key,
+                ip,
+            } => {
+                self.write_suspicion(event, now, |Suppressed { same, others }| {
+                    tracing::warn!(
+                        target: "sessionup",
+                        %id,
+                        mismatch = mismatch.as_str(),
+                        user = quoted(user_key, names_users),
+                        ip = address(ip),
+                        suppressed = same,
+                        suppressed_others = others,
+                        "client changed"
+                    );
+                });
+            }
+            Event::Rejected {
+                reason,
+                id,
+                user_key,
+                ip,
+            } => {
+                let user = user_key.as_ref().and_then(|user| quoted(user, names_users));
+                let ip = address(ip);
+                let mismatch = match reason {
+                    Refusal::Mismatch(mismatch) => Some(mismatch.as_str()),
+                    _ => None,
+                };
+                let (id, why) = (id.map(display), reason.as_str());
+                let warn = |Suppressed { same, others }| {
+                    tracing::warn!(
+                        target: "sessionup",
+                        id,
+                        reason = why,
+                        mismatch,
+                        user,
+                        ip,
+                        suppressed = same,
+                        suppressed_others = others,
+                        "no session"
+                    );
+                };
+                match reason {
+                    Refusal::Ambiguous | Refusal::WrongSecret => self.probes.pass(now, |same| {
+                        let others = None;
+                        warn(Suppressed { same, others });
+                    }),
+                    Refusal::Mismatch(_) | Refusal::Reused => {
+                        self.write_suspicion(event, now, warn);
+                    }
+                    _ => self.rejections.pass(now, |suppressed| {
+                        tracing::debug!(
+                            target: "sessionup",
+                            id,
+                            reason = why,
+                            user,
+                            ip,
+                            suppressed,
+                            "no session"
+                        );
+                    }),
+                }
+            }
             Event::StoreFailed { error } => self.failures.pass(now, |suppressed| {
                 let cause = std::error::Error::source(error).map(display);
                 tracing::error!(target: "sessionup", %error, cause, suppressed, "store failed");
@@ -60,77 +161,31 @@ impl Log {
         }
     }
 
-    fn write_rejection(&self, reason: Refusal, id: Option<SessionId>, now: Timestamp) {
-        let mismatch = match reason {
-            Refusal::Mismatch(mismatch) => Some(mismatch.as_str()),
-            _ => None,
+    fn write_suspicion(&self, event: &Event, now: Timestamp, write: impl FnOnce(Suppressed)) {
+        if let Some(suspicion) = event.suspicion() {
+            self.suspicions.pass(suspicion, now, write);
+        }
+    }
+
+    /// Says once that a login has no address although addresses are kept.
+    pub(crate) fn warn_of_missing_address(&self, behind_proxies: bool) {
+        if self.missing_address.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let hint = if behind_proxies {
+            "the trusted proxies sent no header with one: check `trusted_proxies` and what the \
+             proxies write"
+        } else {
+            "the server does not tell the peer's address: serve axum by \
+             `into_make_service_with_connect_info::<SocketAddr>()`, insert `PeerAddr` into requests \
+             of other servers, or call `with_ip(false)`"
         };
-        let (id, why) = (id.map(display), reason.as_str());
-        let warn = |suppressed| {
-            tracing::warn!(target: "sessionup", id, reason = why, mismatch, suppressed, "no session");
-        };
-        match reason {
-            Refusal::Ambiguous | Refusal::WrongSecret => self.probes.pass(now, warn),
-            Refusal::Mismatch(_) | Refusal::Reused => self.suspicions.pass(now, warn),
-            _ => self.rejections.pass(now, |suppressed| {
-                tracing::debug!(target: "sessionup", id, reason = why, suppressed, "no session");
-            }),
-        }
+        tracing::warn!(target: "sessionup", hint, "login has no client address");
     }
 }
 
-/// Lets so many lines pass in a second, and counts the others.
-#[derive(Debug, Default)]
-struct Throttle(Mutex<Second>);
-
-#[derive(Debug, Default)]
-struct Second {
-    number: i64,
-    passed: u32,
-    suppressed: u64,
-}
-
-impl Throttle {
-    const LINES: u32 = 20;
-
-    /// `write` is told how many lines were suppressed before this one, if any.
-    fn pass(&self, now: Timestamp, write: impl FnOnce(Option<u64>)) {
-        if let Some(suppressed) = self.admit(now) {
-            write((suppressed > 0).then_some(suppressed));
-        }
-    }
-
-    /// Returns how many were suppressed since the last line, if this one may pass.
-    fn admit(&self, now: Timestamp) -> Option<u64> {
-        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = now.as_millis().div_euclid(1_000);
-        // Others may have taken the time a moment earlier; a clock that steps back goes further.
-        if number > second.number || number < second.number - 1 {
-            second.number = number;
-            second.passed = 0;
-        }
-        if second.passed == Self::LINES {
-            second.suppressed += 1;
-            return None;
-        }
-        second.passed += 1;
-        Some(std::mem::take(&mut second.suppressed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_a_second_are_bounded_and_the_rest_is_counted() {
-        let throttle = Throttle::default();
-        let at = |millis| throttle.admit(Timestamp::from_millis(millis));
-        let passed = (0..1_000_000).filter(|_| at(1_500).is_some()).count();
-        assert_eq!(passed, 20);
-        assert_eq!(at(1_999), None);
-        assert_eq!(at(2_000), Some(1_000_001 - 20));
-        assert_eq!(at(2_000), Some(0));
-        assert_eq!(at(1_999), Some(0), "the clock may go back");
-    }
+/// Puts a user's key in quotes. What does not print is escaped, so that it can neither begin a line
+/// nor colour one.
+fn quoted(user_key: &UserKey, names_users: bool) -> Option<DebugValue<&str>> {
+    names_users.then(|| debug(user_key.as_str()))
 }

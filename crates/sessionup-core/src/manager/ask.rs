@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::events::{Event, RevokedBy, Watch};
+use crate::events::{Concern, Event, Revocation, RevokedBy, Watch};
 use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
 use crate::store::{
@@ -43,14 +43,19 @@ impl Manager {
 
     /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
     pub(super) fn tell(&self, event: &Event) {
-        self.inner.log.write(event, self.shown());
+        self.write(event);
         self.inner.hub().publish(event, None);
     }
 
     /// As [`Manager::tell`], but one who watches knows already.
     pub(super) fn tell_others(&self, event: &Event, knows: &Watch) {
-        self.inner.log.write(event, self.shown());
+        self.write(event);
         self.inner.hub().publish(event, Some(knows));
+    }
+
+    fn write(&self, event: &Event) {
+        let names_users = self.config().log_users;
+        self.inner.log.write(event, self.shown(), names_users);
     }
 
     pub(super) async fn create(
@@ -59,9 +64,16 @@ impl Manager {
         options: CreateOptions,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
+        let user_key = record.session.user_key.clone();
+        let replaced = options.replaces;
         let create = self.inner.store.create_dyn(record, options, now);
         let created = Patient::write(create, self.config().store_timeout).await;
-        created.inspect_err(|error| self.report(error))
+        created.inspect_err(|error| {
+            // The limit may have ended other sessions of the user.
+            let of_user = Some(Concern::User(&user_key));
+            let concerns = of_user.into_iter().chain(replaced.map(Concern::Session));
+            self.report_write(error, &concerns.collect::<Vec<_>>());
+        })
     }
 
     /// Returns the record of a live session of the manager's kind.
@@ -88,7 +100,8 @@ impl Manager {
     ) -> Result<Option<Arc<Record>>, StoreError> {
         let update = self.inner.store.update_dyn(id, change, now);
         let updated = Patient::write(update, self.config().store_timeout).await;
-        updated.inspect_err(|error| self.report(error))
+        // The token may have been renewed.
+        updated.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))
     }
 
     /// Lists all live sessions of a user that are of the manager's kind, oldest first.
@@ -138,13 +151,24 @@ impl Manager {
         &self,
         id: SessionId,
         owner: Option<&UserKey>,
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<bool, StoreError> {
         let delete = self.inner.store.delete_dyn(id, owner);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))?;
         if deleted {
-            self.tell(&Event::Revoked { id, by });
+            let Revocation {
+                by,
+                actor,
+                user_key,
+            } = revocation;
+            self.tell(&Event::Revoked {
+                id,
+                user_key: owner.or(user_key).cloned(),
+                by,
+                actor: actor.filter(|actor| *actor != id),
+            });
         }
         Ok(deleted)
     }
@@ -153,16 +177,13 @@ impl Manager {
         &self,
         user: &UserKey,
         except: &[SessionId],
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<UserDeleted, StoreError> {
         let delete = self.inner.store.delete_user_dyn(user, except);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
-        self.tell(&Event::RevokedUser {
-            user_key: user.clone(),
-            sessions: deleted.deleted,
-            by,
-        });
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
+        self.tell_of_user(user, deleted.deleted, revocation);
         Ok(deleted)
     }
 
@@ -176,20 +197,38 @@ impl Manager {
     ) -> Result<OthersDeleted, StoreError> {
         let delete = self.inner.store.delete_others_dyn(user, id, change, now);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let deleted = deleted.inspect_err(|error| self.report(error))?;
-        self.tell(&Event::RevokedUser {
-            user_key: user.clone(),
-            sessions: deleted.deleted,
-            by: RevokedBy::User,
-        });
+        let deleted =
+            deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(id));
+        self.tell_of_user(user, deleted.deleted, revocation);
         Ok(deleted)
     }
 
-    pub(crate) async fn delete_all(&self) -> Result<u64, StoreError> {
+    fn tell_of_user(&self, user: &UserKey, sessions: u64, revocation: Revocation<'_>) {
+        let Revocation { by, actor, .. } = revocation;
+        // A user can revoke nothing again and again, and it would fill the log.
+        if sessions == 0 && by == RevokedBy::User {
+            return;
+        }
+        self.tell(&Event::RevokedUser {
+            user_key: user.clone(),
+            sessions,
+            by,
+            actor,
+        });
+    }
+
+    pub(crate) async fn delete_all(&self, revocation: Revocation<'_>) -> Result<u64, StoreError> {
         let delete = self.inner.store.delete_all_dyn();
         let deleted = Patient::write(delete, self.config().store_timeout).await;
-        let sessions = deleted.inspect_err(|error| self.report(error))?;
-        self.tell(&Event::RevokedEverybody { sessions });
+        let everybody = &[Concern::Everybody];
+        let sessions = deleted.inspect_err(|error| self.report_write(error, everybody))?;
+        let Revocation { by, actor, .. } = revocation;
+        self.tell(&Event::RevokedEverybody {
+            sessions,
+            by,
+            actor,
+        });
         Ok(sessions)
     }
 
@@ -234,17 +273,26 @@ impl Manager {
         Ok(present.is_some_and(|record| self.accepts(&record, &proven.hash, now)))
     }
 
-    /// Tells of a failure. Answers that are errors only because the caller must act on them are
-    /// none.
+    /// Tells of a read that failed.
     fn report(&self, error: &StoreError) {
-        match error {
+        self.report_write(error, &[]);
+    }
+
+    /// Tells of a write that failed. Answers that are errors only because the caller must act on
+    /// them are none. If the outcome is unknown, those are woken whose sessions may have ended.
+    fn report_write(&self, error: &StoreError, concerns: &[Concern<'_>]) {
+        let is_unknown = match error {
             StoreError::DuplicateId
             | StoreError::InvalidMeta(_)
             | StoreError::LimitReached { .. }
-            | StoreError::Overtaken => {}
-            failure => self.tell(&Event::StoreFailed {
-                error: failure.clone(),
-            }),
-        }
+            | StoreError::Overtaken => return,
+            StoreError::OutcomeUnknown { .. } => true,
+            _ => false,
+        };
+        let error = error.clone();
+        let event = Event::StoreFailed { error };
+        self.write(&event);
+        let concerns = if is_unknown { concerns } else { &[] };
+        self.inner.hub().publish_failure(&event, concerns);
     }
 }

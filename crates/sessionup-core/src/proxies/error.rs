@@ -27,6 +27,18 @@ pub enum TrustedProxiesError {
         /// The network that it is in.
         network: String,
     },
+    /// A header that holds a list was named as one that holds one address.
+    #[error("{name} holds a list of addresses: choose its own variant of ForwardingHeader")]
+    ListHeader {
+        /// What was given, in lower case.
+        name: String,
+    },
+    /// A text is no name of a header.
+    #[error("{name:?} is no name of a header: write one such as CF-Connecting-IP or X-Real-IP")]
+    NoHeaderName {
+        /// What was given, or its beginning.
+        name: String,
+    },
     /// No hop is a proxy.
     #[error("0 hops trust no proxy: leave trusted_proxies out if there is none in front")]
     NoHops,

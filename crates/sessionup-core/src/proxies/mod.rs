@@ -9,6 +9,7 @@ mod lines;
 mod network;
 mod node;
 mod pairs;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 
 pub use self::error::TrustedProxiesError;
 use self::lines::Elements;
+pub use self::single::SingleHeader;
 
 /// The proxies in front of the application, and the header in which they tell whom they serve.
 ///
@@ -54,23 +56,57 @@ enum Trust {
 
 /// In which header proxies tell whom they serve.
 ///
-/// One header is read, never both: a client writes the one that the proxies leave alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// One header is read, never two: a client writes the one that the proxies leave alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForwardingHeader {
     /// `Forwarded`, as RFC 7239 defines it; its parameter `for` is read.
     Forwarded,
+    /// A header with one address, such as `CF-Connecting-IP` or `X-Real-IP`. Made by
+    /// [`single`](Self::single).
+    Single(SingleHeader),
     /// `X-Forwarded-For`, which most proxies write.
     #[default]
     XForwardedFor,
 }
 
 impl ForwardingHeader {
+    /// Names a header that holds the client's address and nothing else, such as `CF-Connecting-IP`
+    /// or `X-Real-IP`. The case of the name does not matter.
+    ///
+    /// The nearest proxy must put it in place of what the client sent: whatever is in it is
+    /// believed. The header is read only if the peer is trusted, and only if it is there exactly
+    /// once with exactly one address; otherwise the client has no address.
+    ///
+    /// Behind a content delivery network whose addresses are known:
+    ///
+    /// ```
+    /// use sessionup_core::{ForwardingHeader, TrustedProxies};
+    ///
+    /// let header = ForwardingHeader::single("CF-Connecting-IP")?;
+    /// let proxies = TrustedProxies::networks(["198.51.100.0/24"])?.header(header);
+    ///
+    /// let network = "198.51.100.7".parse().ok();
+    /// let line: &[u8] = b"192.0.2.1";
+    /// assert_eq!(proxies.client_ip(network, [line]), "192.0.2.1".parse().ok());
+    /// assert_eq!(proxies.client_ip(network, [line, line]), None);
+    /// # Ok::<(), sessionup_core::TrustedProxiesError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TrustedProxiesError`] if it is no name of a header, or that of one of the lists, which have
+    /// variants of their own.
+    pub fn single(name: &str) -> Result<Self, TrustedProxiesError> {
+        SingleHeader::new(name).map(Self::Single)
+    }
+
     /// Returns the header's name in lower case.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::Single(header) => header.name(),
             Self::XForwardedFor => "x-forwarded-for",
         }
     }
@@ -132,7 +168,8 @@ impl TrustedProxies {
 
     /// Chooses the header that the proxies write. Defaults to [`ForwardingHeader::XForwardedFor`].
     ///
-    /// Every proxy must append to it or put its own in place of it.
+    /// Every proxy must append to it or put its own in place of it. A
+    /// [`single`](ForwardingHeader::single) header must be put in place.
     #[must_use]
     pub fn header(mut self, header: ForwardingHeader) -> Self {
         self.header = header;
@@ -141,7 +178,7 @@ impl TrustedProxies {
 
     /// Returns the name of the header to hand to [`client_ip`](Self::client_ip), in lower case.
     #[must_use]
-    pub fn header_name(&self) -> &'static str {
+    pub fn header_name(&self) -> &str {
         self.header.name()
     }
 
@@ -160,6 +197,10 @@ impl TrustedProxies {
     /// | no header, or fewer entries than hops | none: the request did not come the way that was configured |
     /// | no client within [`MAX_ENTRIES`](Self::MAX_ENTRIES) and [`MAX_BYTES`](Self::MAX_BYTES) | none |
     ///
+    /// A [`single`](ForwardingHeader::single) header is no list. If the peer is trusted, the client's
+    /// address is the one in it, whosever that is; none if the header is missing, there more than
+    /// once, empty, or holds anything but one address.
+    ///
     /// An entry is `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or
     /// `[2001:db8::1]:80`; in `Forwarded` the value of `for`, quoted or not. A port is dropped, and
     /// so is a zone (`fe80::1%eth0`); an IPv4 address inside IPv6 becomes IPv4. In `Forwarded` an
@@ -174,7 +215,11 @@ impl TrustedProxies {
         if !self.trusts_peer(peer) {
             return peer;
         }
-        let mut elements = Elements::new(lines.into_iter());
+        let mut lines = lines.into_iter();
+        if let ForwardingHeader::Single(_) = &self.header {
+            return single::read(&mut lines);
+        }
+        let mut elements = Elements::new(lines);
         let mut reached = peer;
         let mut hops = 0;
         while let Some(element) = elements.next_back().ok()? {
@@ -207,9 +252,9 @@ impl TrustedProxies {
     }
 
     fn read(&self, element: &[u8]) -> Option<IpAddr> {
-        match self.header {
+        match &self.header {
             ForwardingHeader::Forwarded => node::parse(&pairs::value_of(element, b"for")?),
-            ForwardingHeader::XForwardedFor => node::parse(element),
+            ForwardingHeader::Single(_) | ForwardingHeader::XForwardedFor => node::parse(element),
         }
     }
 }

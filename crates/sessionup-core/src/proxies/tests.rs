@@ -129,8 +129,50 @@ fn no_more_is_looked_at_than_the_bounds_say() {
     assert_eq!(lines_read(&long), whole_lines + 1);
 }
 
+#[test]
+fn single_of_what_is_no_single_header_is_refused() {
+    let no_name = |name: &str| TrustedProxiesError::NoHeaderName { name: name.into() };
+    let list = |name: &str| TrustedProxiesError::ListHeader { name: name.into() };
+    let long = "x".repeat(65);
+    let cases = [
+        ("", no_name("")),
+        ("X-Real-IP:", no_name("X-Real-IP:")),
+        ("X-Real-IP ", no_name("X-Real-IP ")),
+        ("X-Real\r\nIP", no_name("X-Real\r\nIP")),
+        ("X-R\u{e9}al-IP", no_name("X-R\u{e9}al-IP")),
+        (&long, no_name(&long[..64])),
+        ("X-Forwarded-For", list("x-forwarded-for")),
+        ("FORWARDED", list("forwarded")),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(ForwardingHeader::single(name), Err(expected), "{name:?}");
+    }
+    let header = ForwardingHeader::single("CF-Connecting-IP").unwrap();
+    assert_eq!(header.name(), "cf-connecting-ip");
+    let text = ForwardingHeader::single("Forwarded")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        text,
+        "forwarded holds a list of addresses: choose its own variant of ForwardingHeader"
+    );
+}
+
+#[test]
+fn single_header_with_many_lines_reads_two() {
+    let header = ForwardingHeader::single("X-Real-IP").unwrap();
+    let proxies = TrustedProxies::hops(1).unwrap().header(header);
+    let read = Cell::new(0_usize);
+    let lines = (0..10_000).map(|_| {
+        read.set(read.get() + 1);
+        b"192.0.2.1".as_slice()
+    });
+    assert_eq!(proxies.client_ip(None, lines), None);
+    assert_eq!(read.get(), 2);
+}
+
 /// One hop as proxies write it, in a form that the header allows.
-fn written(address: IpAddr, form: usize, header: ForwardingHeader) -> String {
+fn written(address: IpAddr, form: usize, header: &ForwardingHeader) -> String {
     let node = match (address, form % 4) {
         (IpAddr::V4(v4), 0) => v4.to_string(),
         (IpAddr::V4(v4), 1) => format!("{v4}:443"),
@@ -140,7 +182,7 @@ fn written(address: IpAddr, form: usize, header: ForwardingHeader) -> String {
         (IpAddr::V6(v6), _) => v6.to_string(),
     };
     match (header, form % 3) {
-        (ForwardingHeader::XForwardedFor, _) => node,
+        (ForwardingHeader::Single(_) | ForwardingHeader::XForwardedFor, _) => node,
         (ForwardingHeader::Forwarded, 0) => format!("for=\"{node}\""),
         (ForwardingHeader::Forwarded, 1) => {
             format!("by=_edge;For=\"{node}\";host=\"a, \\\"b\\\\\";proto=https")
@@ -152,6 +194,11 @@ fn written(address: IpAddr, form: usize, header: ForwardingHeader) -> String {
     }
 }
 
+fn real_ip() -> ForwardingHeader {
+    ForwardingHeader::single("X-Real-IP").unwrap()
+}
+
+/// The headers that are lists.
 fn headers() -> impl Strategy<Value = ForwardingHeader> {
     select(vec![
         ForwardingHeader::XForwardedFor,
@@ -198,10 +245,10 @@ proptest! {
 
         // The first proxy appends to the client's line or adds one; so do the others.
         let mut lines = vec![forged];
-        let client_entry = written(client, form, header);
+        let client_entry = written(client, form, &header);
         let hops = proxies.len() + 1;
         let proxies = proxies.into_iter().map(|([a, b, c], form, joins)| {
-            (written(IpAddr::from([10, a, b, c]), form, header), joins)
+            (written(IpAddr::from([10, a, b, c]), form, &header), joins)
         });
         for (entry, joins) in std::iter::once((client_entry, joins)).chain(proxies) {
             let last = lines.last_mut().unwrap();
@@ -215,7 +262,7 @@ proptest! {
         let lines = || lines.iter().map(Vec::as_slice);
         let peer = Some(ip("10.0.0.1"));
 
-        let by_network = TrustedProxies::networks(["10.0.0.0/8"]).unwrap().header(header);
+        let by_network = TrustedProxies::networks(["10.0.0.0/8"]).unwrap().header(header.clone());
         prop_assert_eq!(by_network.client_ip(peer, lines()), Some(client));
         let by_number = TrustedProxies::hops(hops).unwrap().header(header);
         prop_assert_eq!(by_number.client_ip(peer, lines()), Some(client));
@@ -223,9 +270,24 @@ proptest! {
         prop_assert_eq!(by_network.client_ip(stranger, lines()), stranger);
     }
 
+    /// A proxy that adds a line of its own instead of putting it in place shows by that, and what is
+    /// in the header of a stranger is not read.
+    #[test]
+    fn single_header_from_client_is_never_believed(
+        forged in prop::collection::vec(forged(), 1..4),
+    ) {
+        let proxies = TrustedProxies::networks(["10.0.0.0/8"]).unwrap().header(real_ip());
+        let lines = || forged.iter().map(Vec::as_slice);
+        let appended = lines().chain([b"192.0.2.1".as_slice()]).collect::<Vec<_>>();
+        prop_assert_eq!(proxies.client_ip(Some(ip("10.0.0.1")), appended), None);
+        let stranger = Some(ip("192.0.2.9"));
+        prop_assert_eq!(proxies.client_ip(stranger, lines()), stranger);
+        prop_assert_eq!(proxies.client_ip(None, lines()), None);
+    }
+
     #[test]
     fn any_bytes_have_an_answer(
-        header in headers(),
+        header in prop_oneof![headers(), Just(real_ip())],
         lines in prop::collection::vec(forged(), 0..6),
         hops in 1_usize..=64,
     ) {
@@ -235,7 +297,7 @@ proptest! {
             TrustedProxies::networks(["10.0.0.0/8"]).unwrap(),
             TrustedProxies::hops(hops).unwrap(),
         ] {
-            let client = proxies.header(header).client_ip(peer, lines());
+            let client = proxies.header(header.clone()).client_ip(peer, lines());
             prop_assert_eq!(client, client.map(|ip| ip.to_canonical()));
         }
     }

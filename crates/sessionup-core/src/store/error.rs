@@ -43,7 +43,11 @@ pub enum StoreError {
     },
     /// The entries of a session would pass a bound of [`Meta`](crate::Meta).
     #[error("meta of the session is out of bounds")]
-    InvalidMeta(#[source] MetaError),
+    InvalidMeta(
+        #[from]
+        #[source]
+        MetaError,
+    ),
     /// The user has as many sessions as allowed, and the policy is to refuse another.
     #[error("user has reached the limit of {limit} sessions")]
     LimitReached {
@@ -112,5 +116,20 @@ impl StoreError {
             | Self::LimitReached { .. }
             | Self::Overtaken => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meta_error_becomes_a_store_error() {
+        fn apply(change: Result<(), MetaError>) -> Result<(), StoreError> {
+            Ok(change?)
+        }
+        let error = apply(Err(MetaError::TooMany { entries: 65 })).unwrap_err();
+        assert!(matches!(error, StoreError::InvalidMeta(_)), "{error:?}");
+        assert!(!error.is_retryable());
     }
 }

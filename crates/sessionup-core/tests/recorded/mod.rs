@@ -41,6 +41,7 @@ struct Config {
     networks: Option<Vec<String>>,
     hops: Option<usize>,
     header: Option<String>,
+    single: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,10 +77,11 @@ impl Forwarding {
             (None, Some(hops)) => TrustedProxies::hops(hops).unwrap(),
             _ => panic!("{}: either networks or hops", self.name),
         };
-        Some(match config.header.as_deref() {
-            None => proxies,
-            Some("forwarded") => proxies.header(ForwardingHeader::Forwarded),
-            Some(header) => panic!("{}: {header}", self.name),
+        Some(match (config.header.as_deref(), config.single.as_deref()) {
+            (None, None) => proxies,
+            (Some("forwarded"), None) => proxies.header(ForwardingHeader::Forwarded),
+            (None, Some(name)) => proxies.header(ForwardingHeader::single(name).unwrap()),
+            (header, _) => panic!("{}: {header:?}", self.name),
         })
     }
 

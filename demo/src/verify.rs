@@ -81,12 +81,20 @@ impl AppState {
     ) -> Result<[Subject<'a>; 2], PageError> {
         let of = |subject| [Subject::Network(network), subject];
         match self.take(&of(subject)) {
-            Err(PageError::TooManyTries { .. }) if self.is_used_in(name, network).await? => {
+            // A network that floods us causes no reads.
+            Err(PageError::TooManyTries { .. })
+                if self.has_try(Subject::Network(network))
+                    && self.is_used_in(name, network).await? =>
+            {
                 let subject = Subject::AccountIn(name, network);
                 self.take(&of(subject)).map(|()| of(subject))
             }
             taken => taken.map(|()| of(subject)),
         }
+    }
+
+    fn has_try(&self, subject: Subject<'_>) -> bool {
+        self.tries().wait(subject, self.started.elapsed()).is_zero()
     }
 
     /// Says whether an account is logged in somewhere in a network.

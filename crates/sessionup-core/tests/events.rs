@@ -42,7 +42,7 @@ fn told(events: &sessionup_core::Events) -> Vec<String> {
             Event::Created { user_key, .. } => format!("created of {user_key}"),
             Event::Evicted { user_key, .. } => format!("evicted of {user_key}"),
             Event::Mismatched { mismatch, .. } => format!("mismatched {}", mismatch.as_str()),
-            Event::Missed { events } => format!("missed {events}"),
+            Event::Missed { events, .. } => format!("missed {events}"),
             Event::Rejected { reason, id, .. } => {
                 format!("rejected {} {}", reason.as_str(), id.is_some())
             }
@@ -52,9 +52,10 @@ fn told(events: &sessionup_core::Events) -> Vec<String> {
                 user_key,
                 sessions,
                 by: who,
+                ..
             } => format!("revoked {sessions} of {user_key} by {}", by(who)),
-            Event::RevokedEverybody { sessions } => format!("revoked {sessions} of everybody"),
-            Event::StoreFailed { error } => format!("failed: {error}"),
+            Event::RevokedEverybody { sessions, .. } => format!("revoked {sessions} of everybody"),
+            Event::StoreFailed { error, .. } => format!("failed: {error}"),
             _ => "something new".into(),
         })
         .collect()

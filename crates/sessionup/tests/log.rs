@@ -8,11 +8,13 @@ use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::post;
 use http::header::{COOKIE, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use sessionup::{
     LimitPolicy, Manager, ManagerBuilder, ManualClock, MemoryStore, OnMismatch, OnReuse, Peer,
-    SessionLayers, SessionLimit,
+    SameOriginLayer, SessionLayers, SessionLimit,
 };
 use support::log::Log;
 use support::{Browser, SAFARI, Switch, app, build, clock, minutes};
@@ -84,7 +86,7 @@ async fn what_users_do_has_its_line() {
     case.login().await;
     case.expect(&[
         "INFO message=session created id={2}",
-        "INFO message=session revoked id={1} by=\"login\"",
+        "INFO message=session revoked id={1} by=\"login\" actor={2}",
     ]);
 
     let mut first = case.browser.clone();
@@ -93,11 +95,11 @@ async fn what_users_do_has_its_line() {
     first.post(&format!("/revoke/{}", case.ids[2])).await;
     case.expect(&[
         "INFO message=session created id={3}",
-        "INFO message=session revoked id={3} by=\"user\"",
+        "INFO message=session revoked id={3} by=\"user\" actor={2}",
     ]);
 
     first.post("/revoke-all").await;
-    case.expect(&["INFO message=sessions revoked sessions=1 by=\"user\""]);
+    case.expect(&["INFO message=sessions revoked sessions=1 by=\"user\" actor={2}"]);
 
     case.browser.cookie = None;
     case.login().await;
@@ -210,6 +212,76 @@ async fn use_of_a_replaced_token_has_its_line() {
 }
 
 #[tokio::test]
+async fn request_through_two_managers_has_one_warning() {
+    let (log, _guard) = Log::listen();
+    let clock = clock();
+    let outer = build(MemoryStore::new(), &clock, |builder| builder);
+    let inner = build(MemoryStore::new(), &clock, |builder| {
+        builder.cookie_name("__Host-guest")
+    });
+    let app = app(&inner).layer(outer.public());
+    for _ in 0..9 {
+        Browser::new(&app).get("/static").await;
+    }
+    let line = "WARN message=layers of two session managers around one route: the handler gets the \
+                sessions of the inner one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
+    assert_eq!(log.take(), [line]);
+    Browser::new(&app).get("/static").await;
+    assert_eq!(log.take(), [line.replace("requests=1", "requests=10")]);
+}
+
+#[tokio::test]
+async fn request_through_one_manager_has_no_warning() {
+    let mut case = Case::new(|builder| builder);
+    case.browser.get("/private").await;
+    case.expect(&[]);
+}
+
+#[tokio::test]
+async fn refused_cross_site_requests_have_few_warnings() {
+    let (log, _guard) = Log::listen();
+    let app = Router::new()
+        .route("/", post(async || "done"))
+        .layer(SameOriginLayer::new());
+    let cases = [
+        (
+            [("host", "backend:8080"), ("origin", "https://example.org")],
+            "origin",
+            " hint=\"Origin is not Host. If a proxy rewrites Host, let it pass Host on, or name the \
+             site by SameOriginLayer::trust\"",
+        ),
+        (
+            [("host", "example.org"), ("sec-fetch-site", "cross-site")],
+            "sec-fetch-site",
+            "",
+        ),
+        ([("host", "example.org"), ("origin", "")], "unclear", ""),
+    ];
+    for (fields, because, hint) in cases {
+        for _ in 0..100 {
+            let fields = fields.iter();
+            let request = fields.fold(Request::post("/"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            assert_eq!(Browser::new(&app).send(request).await.status, 403);
+        }
+        let lines = log.take();
+        assert_eq!(lines.len(), 100, "each has a line");
+        let warnings: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("WARN"))
+            .collect();
+        let expected = [1, 10, 100].map(|requests| {
+            format!(
+                "WARN message=cross-site request refused because=\"{because}\" \
+                 requests={requests}{hint}"
+            )
+        });
+        assert_eq!(warnings, expected.iter().collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn store_that_fails_has_its_line_with_the_cause() {
     let mut case = Case::new(|builder| builder);
     case.login().await;
@@ -250,7 +322,7 @@ async fn nothing_that_clients_choose_reaches_a_line() {
         let beside = [own.as_bytes(), b"; theme=", &value].concat();
         let cookies: [&[&[u8]]; 4] = [&[], &[&pair], &[&beside], &[own.as_bytes(), &pair]];
         for fields in cookies {
-            let peer = Peer::new(None, Some(&value));
+            let peer = Peer::new("192.0.2.1".parse().ok(), Some(&value));
             let sessions = case.manager.sessions(fields.iter().copied(), peer);
             sessions.current().await.unwrap();
             sessions.init("EVIL\u{9b}31m\u{202e}").await.unwrap();

@@ -121,7 +121,7 @@ fn push(lane: &mut VecDeque<Numbered>, numbered: Numbered, capacity: usize) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mismatch, Refusal, SessionId};
+    use crate::{Mismatch, Refusal, SessionId, UserKey};
 
     fn id(n: u16) -> SessionId {
         let mut bytes = [0; 16];
@@ -130,21 +130,28 @@ mod tests {
     }
 
     fn rejected(reason: Refusal, n: u16) -> Event {
-        let id = Some(id(n));
-        let ip = None;
-        Event::Rejected { reason, id, ip }
+        Event::Rejected {
+            reason,
+            id: Some(id(n)),
+            user_key: None,
+            ip: None,
+        }
     }
 
     fn mismatched(n: u16) -> Event {
         Event::Mismatched {
             mismatch: Mismatch::Ip,
             id: id(n),
+            user_key: UserKey::new("ann").unwrap(),
             ip: None,
         }
     }
 
     fn renewed(n: u16) -> Event {
-        Event::Renewed { id: id(n) }
+        Event::Renewed {
+            id: id(n),
+            user_key: UserKey::new("ann").unwrap(),
+        }
     }
 
     /// Takes everything; one word for each event.
@@ -159,7 +166,9 @@ mod tests {
                 Received::Item(Event::Mismatched { id, .. }) => {
                     format!("mismatched {}", id.as_bytes()[1])
                 }
-                Received::Item(Event::Renewed { id }) => format!("renewed {}", id.as_bytes()[1]),
+                Received::Item(Event::Renewed { id, .. }) => {
+                    format!("renewed {}", id.as_bytes()[1])
+                }
                 Received::Item(other) => panic!("{other:?}"),
             })
             .collect()

@@ -50,7 +50,7 @@ impl Init<'_> {
             user_key,
             meta,
             client: client.get().clone(),
-            replaces: replaced.map(|record| record.session.id),
+            replaces: replaced,
             begun,
         };
         Ok(sessions.adopt(manager.issue(login).await?))

@@ -15,7 +15,7 @@ pub use login::Init;
 use state::{State, Visit};
 
 use crate::cookie::{self, Found, SetCookie};
-use crate::events::{RevokedBy, Watch};
+use crate::events::{Revocation, RevokedBy, Watch};
 use crate::manager::{LazyClient, Loaded, Manager, Peer, Presented, Proven};
 use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
@@ -253,8 +253,9 @@ impl Sessions {
                 behind: Some(record),
                 ..
             } if self.state().is_lost => {
-                let user = &record.session.user_key;
-                self.delete_user(user, &[], RevokedBy::User).await?;
+                let Session { id, user_key, .. } = &record.session;
+                let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+                self.delete_user(user_key, &[], revocation).await?;
                 return Err(Error::NoSession);
             }
             Loaded::Refused { .. } => return Err(Error::NoSession),
@@ -351,9 +352,9 @@ impl Sessions {
     pub async fn revoke(&self) -> Result<(), Error> {
         let proven = self.proven().await?;
         if let Some(record) = &proven {
-            let id = record.session.id;
-            let manager = &self.visit.manager;
-            manager.delete(id, None, RevokedBy::Logout).await?;
+            let Session { id, user_key, .. } = &record.session;
+            let revocation = Revocation::by(RevokedBy::Logout).of(user_key);
+            self.visit.manager.delete(*id, None, revocation).await?;
         }
         self.end(proven.as_ref());
         Ok(())
@@ -377,7 +378,8 @@ impl Sessions {
         let session = &record.session;
         let owner = Some(&session.user_key);
         let manager = &self.visit.manager;
-        let revoked = manager.delete(id, owner, RevokedBy::User).await?;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(session.id));
+        let revoked = manager.delete(id, owner, revocation).await?;
         if id == session.id {
             self.end(Some(&record));
         }
@@ -402,7 +404,8 @@ impl Sessions {
             return Ok(0);
         };
         let Session { id, user_key, .. } = &record.session;
-        self.delete_user(user_key, &[*id], RevokedBy::User).await
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        self.delete_user(user_key, &[*id], revocation).await
     }
 
     /// Revokes all of the user's sessions, of every kind, in one step and removes the cookie; says how
@@ -419,8 +422,9 @@ impl Sessions {
         let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(0);
         };
-        let user = &record.session.user_key;
-        let revoked = self.delete_user(user, &[], RevokedBy::User).await?;
+        let Session { id, user_key, .. } = &record.session;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        let revoked = self.delete_user(user_key, &[], revocation).await?;
         self.end(Some(&record));
         Ok(revoked)
     }
@@ -439,10 +443,60 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
         let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.delete_user(&user, &[], revocation).await?;
         let own = live.filter(|record| record.session.user_key == user);
-        let revoked = self.delete_user(&user, &[], RevokedBy::Admin).await?;
         if own.is_some() {
             self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes any session by its id, whoever's it is; says whether it was there.
+    ///
+    /// For administrators, like [`Manager::revoke_by_id_unchecked`]; the log and
+    /// [`Event::Revoked`](crate::Event::Revoked) name the session of this request as the one that did
+    /// it. If it is the session of this request, the cookie is removed too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session is revoked or not.
+    pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let manager = &self.visit.manager;
+        let revoked = manager.delete(id, None, revocation).await?;
+        let own = live.filter(|record| record.session.id == id);
+        if own.is_some() {
+            self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes the sessions of all users in one step, the one of this request too, and removes the
+    /// cookie; says how many.
+    ///
+    /// For administrators, like [`Manager::revoke_everybody`]; the log and
+    /// [`Event::RevokedEverybody`](crate::Event::RevokedEverybody) name the session of this request as
+    /// the one that did it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, all sessions are revoked or none.
+    pub async fn revoke_everybody(&self) -> Result<u64, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.visit.manager.delete_all(revocation).await?;
+        if live.is_some() {
+            self.end(live.as_ref());
         }
         Ok(revoked)
     }
@@ -490,6 +544,10 @@ impl Sessions {
         }
         state.cookie.clone()
     }
+}
+
+fn id_of(record: Option<&Arc<Record>>) -> Option<SessionId> {
+    record.map(|record| record.session.id)
 }
 
 impl fmt::Debug for Sessions {

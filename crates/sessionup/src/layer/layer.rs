@@ -1,9 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::Response;
+use http::request::Parts;
 use sessionup_core::Manager;
 use tower_layer::Layer;
 
-use crate::layer::{Auth, DefaultReject, Public};
+use crate::layer::request::Site;
+use crate::layer::{Auth, DefaultReject, Public, Reject, Rejection};
 
 /// Makes layers of a [`Manager`].
 ///
@@ -31,13 +35,13 @@ pub trait SessionLayers: sealed::Sealed {
 impl SessionLayers for Manager {
     fn public(&self) -> PublicLayer {
         PublicLayer {
-            manager: self.clone(),
+            site: Site::new(self),
         }
     }
 
     fn auth(&self) -> AuthLayer {
         AuthLayer {
-            manager: self.clone(),
+            site: Site::new(self),
             fresh_within: None,
             reject: DefaultReject,
         }
@@ -54,14 +58,14 @@ mod sealed {
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing before it is added to a service"]
 pub struct PublicLayer {
-    manager: Manager,
+    site: Arc<Site>,
 }
 
 impl<S> Layer<S> for PublicLayer {
     type Service = Public<S>;
 
     fn layer(&self, inner: S) -> Public<S> {
-        Public::new(inner, self.manager.clone())
+        Public::new(inner, Arc::clone(&self.site))
     }
 }
 
@@ -69,7 +73,7 @@ impl<S> Layer<S> for PublicLayer {
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing before it is added to a service"]
 pub struct AuthLayer<R = DefaultReject> {
-    manager: Manager,
+    site: Arc<Site>,
     fresh_within: Option<Duration>,
     reject: R,
 }
@@ -100,26 +104,41 @@ impl<R> AuthLayer<R> {
 
     /// Answers rejected requests in another way, such as with a redirect to the login page.
     ///
-    /// `reject` is a [`Reject`](crate::Reject), most simply a closure. It is asked for 401 and for
-    /// 503; treating the second as the first tells users that they were logged out by an outage.
+    /// `reject` is called for 401 and for 503. Treating the second as the first tells users that
+    /// they were logged out by an outage. With axum the closure ends with `.into_response()`; its body
+    /// need not be that of the inner service.
+    ///
+    /// Write the closure in the call. A closure that is first bound to a variable needs the types of
+    /// both arguments, or the compiler answers `implementation of FnOnce is not general enough`:
     ///
     /// ```
     /// use axum::{Router, response::{IntoResponse, Redirect}, routing::get};
     /// use sessionup::{Manager, MemoryStore, Rejection, SessionLayers};
     ///
     /// let sessions = Manager::builder(MemoryStore::new()).build()?;
-    /// let login = |rejection: &Rejection, _: &http::request::Parts| match rejection {
-    ///     Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
-    ///     _ => rejection.to_response(),
-    /// };
     /// let app: Router = Router::new()
     ///     .route("/devices", get(|| async { "only for users" }))
-    ///     .route_layer(sessions.auth().reject(login));
+    ///     .route_layer(sessions.auth().reject(|rejection, _| match rejection {
+    ///         Rejection::Unauthenticated(_) => Redirect::to("/login").into_response(),
+    ///         _ => rejection.to_response(),
+    ///     }));
+    ///
+    /// // Bound to a variable:
+    /// let home = |_: &Rejection, _: &http::request::Parts| Redirect::to("/").into_response();
+    /// let auth = sessions.auth().reject(home);
     /// # Ok::<(), sessionup::ConfigError>(())
     /// ```
-    pub fn reject<T>(self, reject: T) -> AuthLayer<T> {
+    pub fn reject<F, B>(self, reject: F) -> AuthLayer<F>
+    where
+        F: Fn(&Rejection, &Parts) -> Response<B> + Clone + Send + Sync + 'static,
+    {
+        self.reject_with(reject)
+    }
+
+    /// Answers rejected requests by a [`Reject`] that is no closure.
+    pub fn reject_with<T: Reject>(self, reject: T) -> AuthLayer<T> {
         AuthLayer {
-            manager: self.manager,
+            site: self.site,
             fresh_within: self.fresh_within,
             reject,
         }
@@ -132,7 +151,7 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     fn layer(&self, inner: S) -> Auth<S, R> {
         Auth::new(
             inner,
-            self.manager.clone(),
+            Arc::clone(&self.site),
             self.fresh_within,
             self.reject.clone(),
         )

@@ -21,7 +21,11 @@
 //! 9. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
 //!    gets 401 also for a method that the route does not know.
 //! 10. Layers of one manager inside each other share one handle, and the outermost sees to the
-//!     cookie.
+//!     cookie. Do not put layers of two managers around one route: the handler gets the handle of the
+//!     inner one. This has a line at level WARN.
+//! 11. The body of a rejection need not be of the type of the service's: responses have
+//!     [`Either`] of both. So the layers can stand anywhere in a `ServiceBuilder`, also outside layers
+//!     for compression or tracing.
 //!
 //! The address of the client is that of the socket. axum tells it if the server is started with
 //! `into_make_service_with_connect_info::<SocketAddr>()`; other servers put a
@@ -34,12 +38,14 @@ mod headers;
     reason = "the rooms that tower's middleware have"
 )]
 mod layer;
+mod occurrences;
 mod reject;
 mod request;
 pub mod same_origin;
 mod service;
 
 pub use future::{AuthFuture, PublicFuture};
+pub use http_body_util::Either;
 pub use layer::{AuthLayer, PublicLayer, SessionLayers};
 pub use reject::{DefaultReject, Reject, Rejection};
 pub(crate) use reject::{

@@ -1,6 +1,7 @@
 //! Giving a request its handle.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use http::header::{COOKIE, Entry, USER_AGENT};
 use http::{HeaderMap, Request};
@@ -8,6 +9,7 @@ use sessionup_core::{Manager, Peer};
 
 use crate::Sessions;
 use crate::layer::headers;
+use crate::layer::occurrences::Occurrences;
 
 /// The address of the socket's other end, for servers other than axum's.
 ///
@@ -32,6 +34,37 @@ impl PeerAddr {
     }
 }
 
+/// What all services of one layer share.
+#[derive(Debug)]
+pub(super) struct Site {
+    manager: Manager,
+    /// Requests that came with the handle of another manager.
+    foreign: Occurrences,
+}
+
+impl Site {
+    pub(super) fn new(manager: &Manager) -> Arc<Self> {
+        Arc::new(Self {
+            manager: manager.clone(),
+            foreign: Occurrences::default(),
+        })
+    }
+
+    /// Tells that the handle of another manager is about to be replaced.
+    fn warn_of(&self, outer: &Sessions) {
+        if let Some(requests) = self.foreign.count() {
+            tracing::warn!(
+                target: "sessionup",
+                outer = outer.manager().cookie_name(),
+                inner = self.manager.cookie_name(),
+                requests,
+                "layers of two session managers around one route: \
+                 the handler gets the sessions of the inner one"
+            );
+        }
+    }
+}
+
 /// A request's way through one layer.
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -42,13 +75,16 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Takes on the handle of an outer layer of this manager, or makes one.
-    pub(super) fn enter<B>(manager: &Manager, request: &mut Request<B>) -> Self {
-        let outer = request.extensions().get::<Sessions>();
-        if let Some(sessions) = outer.filter(|sessions| sessions.manager().is_same(manager)) {
-            return Self {
-                sessions: sessions.clone(),
-                is_outermost: false,
-            };
+    pub(super) fn enter<B>(site: &Site, request: &mut Request<B>) -> Self {
+        let manager = &site.manager;
+        if let Some(sessions) = request.extensions().get::<Sessions>() {
+            if sessions.manager().is_same(manager) {
+                return Self {
+                    sessions: sessions.clone(),
+                    is_outermost: false,
+                };
+            }
+            site.warn_of(sessions);
         }
         hide_cookies(request.headers_mut());
         let peer = Peer::new(

@@ -79,12 +79,14 @@ async fn open_accounts(path: &Path, lock_wait: Duration) -> Result<Accounts, Ope
     }
 }
 
-/// Opens the sessions, and lets the owner of the file look at them and end them by other programs.
+/// Opens the sessions, and lets the owner of the file look at them and end them by other programs, where
+/// there can be a socket for that.
 fn store(path: &Path, lock_wait: Duration) -> Result<RedbStore, OpenError> {
     RedbStore::builder()
         .cleanup_interval(CLEANUP_INTERVAL)
         .lock_wait(lock_wait)
         .control(cfg!(unix))
+        .control_optional(true)
         .open(path)
 }
 

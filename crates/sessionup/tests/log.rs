@@ -224,7 +224,7 @@ async fn request_through_two_managers_has_one_warning() {
         Browser::new(&app).get("/static").await;
     }
     let line = "WARN message=layers of two session managers around one route: the handler gets the \
-                sessions of the inner one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
+                sessions of the inner one, use SessionLayers::handle for the other one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
     assert_eq!(log.take(), [line]);
     Browser::new(&app).get("/static").await;
     assert_eq!(log.take(), [line.replace("requests=1", "requests=10")]);

@@ -132,10 +132,11 @@ fn what_is_no_database_is_left_alone() {
         for line in all_commands() {
             let run = place.run(&format!("{line} --db s.redb"));
             assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{name}: {line}");
-            assert_eq!(
-                run.stderr, "sessionup: s.redb is not a redb database, choose another path\n",
-                "{name}: {line}"
-            );
+            let expected = match content {
+                [] => "sessionup: s.redb is an empty file, there are no sessions in it\n",
+                _ => "sessionup: s.redb is not a redb database, choose another path\n",
+            };
+            assert_eq!(run.stderr, expected, "{name}: {line}");
             assert_eq!(
                 fs::read(place.path("s.redb")).unwrap(),
                 content,

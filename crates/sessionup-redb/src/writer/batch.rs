@@ -32,7 +32,7 @@ pub(super) fn run(
     open_anew: &mut dyn FnMut(&Failure),
 ) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
-    if owed == Owed::All {
+    if matches!(owed, Owed::All | Owed::Time) {
         attempt.marks = shared.kept.due(shared.managers.watermark().marks());
     }
     let outcome = shared.place.database().and_then(|database| {
@@ -77,8 +77,8 @@ pub(super) fn run(
         shared.put_in_doubt(attempt.effects.in_doubt());
     }
     // As long as the database is open, no other process has the reserve.
-    // To enter sessions in an index ends none.
-    let can_end = owed != Owed::Entries;
+    // To enter sessions in an index ends none, and neither does to note the time.
+    let can_end = !matches!(owed, Owed::Entries | Owed::Time);
     let has_room = failure.is_full && can_end && shared.with_reserve(Keeper::release);
     if failure.is_lasting {
         shared.break_down(Arc::clone(&failure.cause));
@@ -129,6 +129,8 @@ pub(super) enum Owed {
     SomeEnds,
     /// All who wait for the user index are entered, so that the file says that there are none.
     Entries,
+    /// What is known of the time is written though nothing else changes.
+    Time,
 }
 
 /// Who is woken by an answer may panic, and that is nobody else's concern.
@@ -162,7 +164,7 @@ impl<'a> Attempt<'a> {
         let begun = shared.schema.begin_write(database);
         let transaction = begun.map_err(Failure::before_commit)?;
         self.doubts = shared.doubts.some(match owed {
-            Owed::All | Owed::Ends | Owed::Entries => usize::MAX,
+            Owed::All | Owed::Ends | Owed::Entries | Owed::Time => usize::MAX,
             Owed::SomeEnds => SLICE,
         });
         if is_seeded!(DoubtsForgotten) {
@@ -189,7 +191,8 @@ impl<'a> Attempt<'a> {
 
         // That sessions in doubt can be read as gone does not mean that the disk has it.
         // Those who wait for the user index can wait for a transaction that changes something.
-        if self.effects.changes == 0 && self.doubts.is_empty() && owed != Owed::Entries {
+        let is_owed = matches!(owed, Owed::Entries | Owed::Time);
+        if self.effects.changes == 0 && self.doubts.is_empty() && !is_owed {
             let ended = transaction.abort();
             return ended.map_err(|error| Failure::before_commit(error.into()));
         }
@@ -229,7 +232,7 @@ fn enter(
     match owed {
         Owed::All => tables.enter_some(tasks.iter().filter(|task| task.wants_room()).count()),
         Owed::Entries => tables.enter_all(),
-        Owed::Ends | Owed::SomeEnds => Ok(()),
+        Owed::Ends | Owed::SomeEnds | Owed::Time => Ok(()),
     }
 }
 

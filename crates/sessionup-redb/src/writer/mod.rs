@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Failure, with_causes};
 use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::sync::Instant;
@@ -69,6 +69,7 @@ impl Writer {
             }
             writer.settle_all();
             writer.enter_all();
+            writer.keep_time();
         });
         shared.release();
     }
@@ -132,8 +133,26 @@ impl Writer {
             return;
         }
         if let Err(failure) = batch::run(&self.shared, Vec::new(), Owed::Entries, &mut |_| {}) {
-            let error = failure.cause;
-            tracing::warn!(target: "sessionup_redb", %error, "index of users is left to be completed by the next opening");
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "index of users is left to be completed by the next opening");
+        }
+    }
+
+    /// Writes what is known of the time, if no other change took it along: a session that was refused as
+    /// expired is to be refused after a restart too, though the clock be set back meanwhile.
+    fn keep_time(&mut self) {
+        let shared = &self.shared;
+        let is_due = shared
+            .kept
+            .due(shared.managers.watermark().marks())
+            .is_some();
+        let can_write = shared.place.is_open() && self.recovery.fullness().is_none();
+        if !is_due || !can_write {
+            return;
+        }
+        if let Err(failure) = batch::run(shared, Vec::new(), Owed::Time, &mut |_| {}) {
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "what is known of the time could not be written");
         }
     }
 

@@ -102,8 +102,8 @@ pub use sessionup_core::ManualClock;
 #[doc(inline)]
 pub use sessionup_core::{
     Clock, CookieError, ForwardingHeader, InvalidKind, Kind, LimitPolicy, OnMismatch, OnReuse,
-    OsRandom, Random, RandomError, SameSite, SessionLimit, SystemClock, TrustedProxies,
-    TrustedProxiesError,
+    OsRandom, Random, RandomError, SameSite, SessionLimit, SingleHeader, SystemClock,
+    TrustedProxies, TrustedProxiesError,
 };
 // Events.
 #[doc(inline)]

@@ -38,7 +38,7 @@ pub(crate) mod headers;
     reason = "the rooms that tower's middleware have"
 )]
 mod layer;
-mod occurrences;
+pub(crate) mod occurrences;
 mod reject;
 mod request;
 pub mod same_origin;

@@ -150,6 +150,26 @@ async fn admin_revocation_is_logged_with_its_actor() {
 }
 
 #[tokio::test]
+async fn refused_administration_has_few_lines() {
+    let (log, _guard) = Log::listen();
+    let mut stage = Stage::new().await;
+    let (anns, bobs) = (stage.path("{current}"), stage.path("{bobs}"));
+    log.take();
+    for _ in 0..50 {
+        let reply = stage.ann.get("/admin/sessions?user_key=bob").await;
+        assert_eq!(reply.status, 403);
+    }
+    stage.bob.get("/admin/sessions?user_key=ann").await;
+    let line = |id: &str, requests: u32| {
+        format!("WARN message=administration refused id={id} requests={requests}")
+    };
+    assert_eq!(
+        log.take(),
+        [line(&anns, 1), line(&anns, 10), line(&bobs, 1)]
+    );
+}
+
+#[tokio::test]
 async fn admin_list_in_pages_keeps_the_user() {
     let key = "a/\u{e9} &=?#%+\"<>";
     let mut stage = Stage::new().await;

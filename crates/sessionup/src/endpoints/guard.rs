@@ -11,8 +11,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::answer::Failure;
+use super::refused::Refused;
 use crate::CurrentSession;
-use crate::layer::occurrences::OccurrencesBySession;
 
 /// What a guard of [`AdminEndpoints`](super::AdminEndpoints) says of a session: `bool`, or
 /// `Result<bool, E>` of a guard that can fail. Only `true` and `Ok(true)` let a request in.
@@ -55,7 +55,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<bool, Box<dyn Error + Send + Sy
 #[derive(Clone)]
 pub(super) struct Guard {
     ask: Arc<dyn Fn(CurrentSession) -> Answer + Send + Sync>,
-    refused: Arc<OccurrencesBySession>,
+    refused: Arc<Refused>,
 }
 
 impl Guard {

@@ -103,6 +103,31 @@ impl FileReader {
         self.read(|database| walk::of_user(database, &self.schema, user))
     }
 
+    /// Returns at most so many records of exactly this user in the order of their ids, from the first
+    /// one after an id. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileReader::after`].
+    pub fn of_user_after(
+        &self,
+        user: &UserKey,
+        last: Option<SessionId>,
+        at_most: usize,
+    ) -> Result<Vec<Found>, OpenError> {
+        self.read(|database| walk::of_user_after(database, &self.schema, user, last, at_most))
+    }
+
+    /// Returns the names of the tables in the file that are not of this bucket: those of other buckets,
+    /// and of an application.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileReader::after`].
+    pub fn other_tables(&self) -> Result<Vec<String>, OpenError> {
+        self.read(|database| walk::other_tables(database, &self.schema))
+    }
+
     /// Returns how many records there are, those that cannot be read included. Takes no time.
     ///
     /// # Errors

@@ -5,7 +5,10 @@
 
 use std::ops::Bound;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
+use redb::{
+    MultimapTableHandle, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableHandle,
+};
 use sessionup_core::{Record, SessionId, StoreError, UserKey};
 
 use crate::error::OpenError;
@@ -45,14 +48,39 @@ pub(crate) fn of_user(
     schema: &Schema,
     user: &UserKey,
 ) -> Result<Vec<Found>, OpenError> {
-    let limit = Limit::records(usize::MAX);
+    of_user_after(database, schema, user, None, usize::MAX)
+}
+
+pub(crate) fn of_user_after(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+    user: &UserKey,
+    last: Option<SessionId>,
+    at_most: usize,
+) -> Result<Vec<Found>, OpenError> {
+    let limit = Limit::records(at_most);
     read(database, |transaction| {
         let unlisted = unlisted(transaction, schema, user)?;
         let whose = Whose {
             user,
             unlisted: &unlisted,
         };
-        piece(transaction, schema, Some(whose), None, limit)
+        piece(transaction, schema, Some(whose), last, limit)
+    })
+}
+
+/// Names the tables of a database that are not of a bucket.
+pub(crate) fn other_tables(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+) -> Result<Vec<String>, OpenError> {
+    let own = format!("{}/", schema.bucket());
+    read(database, |transaction| {
+        let tables = transaction.list_tables()?;
+        let names = tables.map(|table| table.name().to_owned());
+        let multimaps = transaction.list_multimap_tables()?;
+        let names = names.chain(multimaps.map(|table| table.name().to_owned()));
+        Ok(names.filter(|name| !name.starts_with(&own)).collect())
     })
 }
 

@@ -156,17 +156,30 @@ impl Control {
     ///
     /// As [`Control`] says.
     pub fn of_user(&self, user: &UserKey) -> Result<Vec<FoundSession>, ControlError> {
-        let user = User(user.clone());
         let mut found = Vec::<FoundSession>::new();
         loop {
             let last = found.last().map(|(id, _)| *id);
-            let user = user.clone();
-            let piece = self.found(Wish::OfUser { user, last })?;
+            let piece = self.of_user_after(user, last)?;
             if piece.is_empty() {
                 return Ok(found);
             }
             found.extend(piece);
         }
+    }
+
+    /// Returns some sessions of exactly this user in the order of their ids, from the first one after an
+    /// id. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn of_user_after(
+        &self,
+        user: &UserKey,
+        last: Option<SessionId>,
+    ) -> Result<Vec<FoundSession>, ControlError> {
+        let user = User(user.clone());
+        self.found(Wish::OfUser { user, last })
     }
 
     /// Returns how many records there are, those that cannot be read included. Takes no time.

@@ -102,12 +102,12 @@ pub(super) fn beside(path: &Path, prefix: &str) -> Result<NamedTempFile, Failure
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::DirectoryMissing {
             path: durable::directory(path).to_owned(),
         },
-        // What the library adds names a file that nobody knows.
-        kind => unwritten(path)(
-            error
-                .raw_os_error()
-                .map_or_else(|| io::Error::from(kind), io::Error::from_raw_os_error),
-        ),
+        kind => {
+            // What the library adds names a file that nobody knows.
+            let text = error.to_string();
+            let text = text.split(" at path ").next().unwrap_or_default();
+            unwritten(path)(io::Error::new(kind, text.to_owned()))
+        }
     })
 }
 

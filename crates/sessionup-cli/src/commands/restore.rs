@@ -252,9 +252,13 @@ impl Plan {
             ));
         }
         if difference.gone > 0 {
+            let (are, users) = match difference.gone {
+                1 => ("is", "that user logs"),
+                _ => ("are", "their users log"),
+            };
             output::tell(&format!(
-                "{} of the present file not in the backup: their users log in again",
-                output::count(difference.gone, "session is", "sessions are")
+                "{} of the present file {are} not in the backup: {users} in again",
+                output::sessions(difference.gone)
             ));
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sessionup_bolt::{BoltError, ImportError, ImportFailure, WriteError};
 use sessionup_core::StoreError;
+use sessionup_core::store::Cause;
 use sessionup_redb::{ControlError, OpenError};
 
 use crate::escape;
@@ -30,7 +31,7 @@ pub(crate) enum Failure {
     Denied {
         doing: String,
         #[source]
-        source: OpenError,
+        source: Cause,
     },
     /// A directory is in the place of a file.
     #[error("{} is a directory, name the file of the sessions in it", path.display())]
@@ -232,9 +233,9 @@ impl Failure {
                 found,
                 option,
             },
-            OpenError::PermissionDenied { .. } => Self::Denied {
+            OpenError::PermissionDenied { source, .. } => Self::Denied {
                 doing: format!("no permission to open {}{}", path.display(), owner(path)),
-                source: error,
+                source,
             },
             OpenError::ServerListens { socket, .. } => Self::OtherFile {
                 path: path.to_owned(),

@@ -47,6 +47,7 @@ mod seeded;
 mod shared;
 mod store;
 mod sync;
+mod tombstones;
 mod touches;
 mod unlisted;
 mod verify;

@@ -12,10 +12,10 @@ use sessionup_core::{
 
 use crate::cache::Loaded;
 use crate::database::ReadFailure;
+use crate::doubt::Revocations;
 use crate::error::Halt;
 use crate::queue::Taken;
 use crate::record::Stored;
-use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::touches::{self, Before, Put};
 use crate::verify::{Report, Snapshot};
@@ -60,9 +60,10 @@ pub(crate) fn fetch(
 
 fn list(shared: &Shared, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
     let touches = shared.touches.hold();
+    let revocations = shared.doubts.revocations();
     let read = shared
         .place
-        .read(|database| records_of(database, shared, user));
+        .read(|database| records_of(database, shared, &revocations, user));
     let mut records = answer(shared, read)?;
     for record in &mut records {
         touches.lay_over(record);
@@ -162,14 +163,14 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
 
 /// Finds a record, live or not.
 pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, StoreError> {
-    if shared.doubts.contains(id) {
+    let Some(revocations) = shared.doubts.about(id) else {
         return Ok(None);
-    }
+    };
     // A use that is not there, or no more, is in what is read.
     let touches = shared.touches.of(id).map(|_| shared.touches.hold());
     let mut read = shared
         .place
-        .read(|database| load(database, &shared.schema, id));
+        .read(|database| load(database, shared, &revocations, id));
     if let (Some(touches), Ok(Some(loaded))) = (touches, &mut read) {
         touches.lay_over(&mut loaded.record);
     }
@@ -186,22 +187,43 @@ pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result
     })
 }
 
-fn load(database: &Database, schema: &Schema, id: SessionId) -> Result<Option<Loaded>, Halt> {
-    let sessions = database.begin_read()?.open_table(schema.sessions())?;
+fn load(
+    database: &Database,
+    shared: &Shared,
+    revocations: &Revocations,
+    id: SessionId,
+) -> Result<Option<Loaded>, Halt> {
+    let transaction = database.begin_read()?;
+    let sessions = transaction.open_table(shared.schema.sessions())?;
     let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
         return Ok(None);
     };
     let bytes = bytes.value();
+    let stored = decode(id, bytes)?;
+    let rows = shared
+        .tombstones
+        .rows(&transaction, &shared.schema, revocations)?;
+    if rows.has_ended(&stored)? {
+        return Ok(None);
+    }
     Ok(Some(Loaded {
-        record: decode(id, bytes)?,
+        record: stored.record,
         bytes: bytes.len(),
     }))
 }
 
-fn records_of(database: &Database, shared: &Shared, user: &UserKey) -> Result<Vec<Record>, Halt> {
+fn records_of(
+    database: &Database,
+    shared: &Shared,
+    revocations: &Revocations,
+    user: &UserKey,
+) -> Result<Vec<Record>, Halt> {
     let (transaction, unlisted) = shared.unlisted.read(database, user)?;
     let sessions = transaction.open_table(shared.schema.sessions())?;
     let by_user = transaction.open_table(shared.schema.by_user())?;
+    let rows = shared
+        .tombstones
+        .rows(&transaction, &shared.schema, revocations)?;
     let whose = Whose {
         user,
         unlisted: &unlisted,
@@ -214,7 +236,11 @@ fn records_of(database: &Database, shared: &Shared, user: &UserKey) -> Result<Ve
             }
             continue;
         };
-        let record = decode(id, bytes.value())?;
+        let stored = decode(id, bytes.value())?;
+        if rows.has_ended(&stored)? {
+            continue;
+        }
+        let record = stored.record;
         if record.session.user_key == *user {
             records.push(record);
         } else if is_listed {
@@ -224,9 +250,9 @@ fn records_of(database: &Database, shared: &Shared, user: &UserKey) -> Result<Ve
     Ok(records)
 }
 
-fn decode(id: SessionId, bytes: &[u8]) -> Result<Record, Halt> {
+fn decode(id: SessionId, bytes: &[u8]) -> Result<Stored, Halt> {
     match Stored::decode(id, bytes) {
-        Ok(stored) => Ok(stored.record),
+        Ok(stored) => Ok(stored),
         Err(error) => {
             report_damage(id, &error);
             Err(StoreError::corrupt(id, error).into())

@@ -8,6 +8,7 @@ use sessionup_core::{Pruned, SessionId, Timestamp, is_seeded};
 use crate::error::Halt;
 use crate::record::Stored;
 use crate::schema::step;
+use crate::shared::Shared;
 use crate::sync::{Instant, Mutex, PoisonError};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
@@ -52,7 +53,11 @@ impl Progress {
 
 impl Operation for Prune {
     type Answer = Pruned;
-    const IS_ALONE: bool = true;
+    const IS_MOOT_ALONE: bool = true;
+
+    fn is_alone(&self, _: &Shared) -> bool {
+        true
+    }
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Pruned, Halt> {
         let end = Instant::now() + TIME;
@@ -121,7 +126,7 @@ impl Slice {
     ) -> Result<Outcome, Halt> {
         let stored = match lead(filed, id, tables)? {
             Lead::Record(stored) => stored,
-            Lead::Damaged => return Ok(Outcome::Done),
+            Lead::Damaged | Lead::Ended => return Ok(Outcome::Done),
             Lead::Nowhere => {
                 if self.left > 0 {
                     self.left -= 1;
@@ -157,6 +162,8 @@ impl Slice {
 enum Lead {
     /// To a record that cannot be read. It keeps its entry: a later version may be able to.
     Damaged,
+    /// To a record that a tombstone has ended. It is deleted with the others.
+    Ended,
     /// To nothing, or to a record that is filed elsewhere.
     Nowhere,
     Record(Box<Stored>),
@@ -173,6 +180,7 @@ fn lead(filed: i64, id: SessionId, tables: &Tables<'_>) -> Result<Lead, Halt> {
             report_damage(id, &error);
             Lead::Damaged
         }
+        None if tables.has_ended(id)? => Lead::Ended,
         Some(Found::Whole(_)) | None => Lead::Nowhere,
     })
 }

@@ -85,7 +85,10 @@ fn what_is_not_there_is_told() {
     assert_eq!(none.json()["not_found"], json!([id(8).to_string()]));
     let nobody = place.run("revoke --user zoe --yes --db s.redb");
     assert_eq!((nobody.code, nobody.stdout.as_str()), (3, ""));
-    assert_eq!(nobody.stderr, "sessionup: zoe has no such sessions\n");
+    assert_eq!(
+        nobody.stderr,
+        "sessionup: user \"zoe\" has no such sessions\n"
+    );
     assert_eq!(there(&place), [2, 3, 4, 5]);
 }
 
@@ -205,7 +208,7 @@ fn backup_is_a_checked_copy_that_its_owner_alone_can_read() {
     let size = fs::metadata(&copy).unwrap().len();
     assert_eq!(
         run.json(),
-        json!({"path": "copy.redb", "bytes": size, "sessions": 5, "users": 3})
+        json!({"path": "copy.redb", "bytes": size, "sessions": 5, "users": 3, "whole_file": true})
     );
     assert!(place.is_private("copy.redb"));
     assert_eq!(place.files(), ["copy.redb", "s.redb"]);

@@ -33,7 +33,7 @@ fn every_command_is_there() {
         assert!(page.contains(&format!("`{command}")), "{command}");
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 13);
     for line in help.lines().filter(|line| line.starts_with("  ")) {
         let mut words = line.split_whitespace();
         let code = words.next().filter(|word| word.parse::<u8>().is_ok());

@@ -127,7 +127,7 @@ fn what_needs_the_file_is_refused() {
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
         assert!(
             run.stderr
-                .contains("is in use: a server has it open. Stop it"),
+                .ends_with("this command needs the file for itself, stop the server first\n"),
             "{run:?}"
         );
     }
@@ -135,7 +135,7 @@ fn what_needs_the_file_is_refused() {
     assert_eq!(other.code, 1);
     assert_eq!(
         other.stderr,
-        "sessionup: store that listens has bucket \"sessions\", not \"logins\"\n"
+        "sessionup: there is no bucket \"logins\" here, but \"sessions\": say --bucket \"sessions\"\n"
     );
     drop(server);
 }

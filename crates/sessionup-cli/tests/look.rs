@@ -96,6 +96,7 @@ fn lists_in_json() {
             "is_live",
             "idle_timeout_ms",
             "persistent",
+            "kind",
             "ip",
             "agent",
             "meta"

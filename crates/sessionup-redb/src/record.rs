@@ -41,14 +41,15 @@
 //! | 8 | when the user last proved who they are, 8 bytes; left out if that was at creation |
 //! | 9 | the token before the present one: hash of its secret, when it was replaced, and until when it is accepted, 32, 8 and 8 bytes; the last is left out while the present token is unused |
 //! | 10 | whether browsers keep the cookie when they are closed: one byte, 1; left out if not |
+//! | 11 | the kind of the session, 1 to 32 of `a` to `z`, `0` to `9` and `-`; left out for `user` |
 //! | 12 | the generation that it was made in, 8 bytes; left out for 0 |
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use sessionup_core::{
-    DeviceKind, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId, Timestamp,
-    UserKey,
+    DeviceKind, Kind, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId,
+    Timestamp, UserKey,
 };
 use twox_hash::XxHash3_64;
 
@@ -71,6 +72,7 @@ mod tag {
     pub(super) const AUTHENTICATED_AT: u8 = 8;
     pub(super) const REPLACED: u8 = 9;
     pub(super) const PERSISTENT: u8 = 10;
+    pub(super) const KIND: u8 = 11;
     pub(super) const GENERATION: u8 = 12;
 }
 
@@ -237,6 +239,9 @@ fn encode_tail(record: &Record, generation: Generation, extras: &Extras, tail: &
     if session.persistent {
         put_field(tail, tag::PERSISTENT, &[&[1]]);
     }
+    if session.kind != Kind::USER {
+        put_field(tail, tag::KIND, &[session.kind.as_str().as_bytes()]);
+    }
     if let Some(replaced) = &record.replaced {
         let hash: &[u8] = replaced.hash.as_bytes();
         let at = replaced.at.as_millis().to_le_bytes();
@@ -296,6 +301,7 @@ impl<'a> Head<'a> {
             session.authenticated_at = at;
         }
         session.persistent = fields.persistent.is_some();
+        session.kind = fields.kind.unwrap_or_default();
         session.last_seen_at = Timestamp::from_millis(self.last_seen_at);
         session.idle_timeout = (self.idle_timeout != NO_IDLE_TIMEOUT)
             .then(|| Duration::from_millis(self.idle_timeout));
@@ -338,6 +344,7 @@ struct Fields<'a> {
     authenticated_at: Option<Timestamp>,
     replaced: Option<Replaced>,
     persistent: Option<()>,
+    kind: Option<Kind>,
     generation: Option<Generation>,
     unknown: Vec<u8>,
 }
@@ -372,6 +379,10 @@ impl<'a> Fields<'a> {
             tag::PERSISTENT => {
                 let is_set = (content == [1]).then_some(());
                 put_once(&mut self.persistent, is_set, damaged)
+            }
+            tag::KIND => {
+                let kind = text(content).and_then(|kind| Kind::new(kind).ok());
+                put_once(&mut self.kind, kind, damaged)
             }
             tag::REPLACED => put_once(&mut self.replaced, replaced(content), damaged),
             tag::GENERATION => {

@@ -14,7 +14,8 @@ use crate::cache::Cache;
 use crate::database::Place;
 use crate::doubt::{Doubts, Revocations};
 use crate::error::OpenError;
-use crate::health::{Board, Health};
+use crate::health::{Board, DatabaseState, Health};
+use crate::identity::Watched;
 use crate::marks::{Entries, Kept};
 use crate::queue::Queue;
 use crate::reader::Read;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     /// What the disk has of the watermark.
     pub(crate) kept: Kept,
     pub(crate) board: Board,
+    /// The file of the database, if it is known.
+    pub(crate) file: Option<Watched>,
     /// For the writer, who alone opens and closes the database.
     reserve: Mutex<Keeper>,
     pub(crate) ended: Latch,
@@ -101,6 +104,7 @@ impl Shared {
             managers: SharedState::resuming(kept.marks()),
             kept: Kept::new(kept),
             board,
+            file: None,
             reserve: Mutex::new(keeper),
             ended: Latch::default(),
             claim: Mutex::new(claim),
@@ -166,8 +170,11 @@ impl Shared {
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.board
-            .health(self.place.is_broken(), self.opener.is_some())
+        self.board.health(DatabaseState {
+            is_broken: self.place.is_broken(),
+            reopens: self.opener.is_some(),
+            is_displaced: self.file.as_ref().is_some_and(Watched::is_displaced),
+        })
     }
 
     /// Tells the writer that the database failed a reader.

@@ -271,6 +271,19 @@ mod tests {
     }
 
     #[test]
+    fn settle_of_a_part_postpones_the_rest() {
+        let touches = Touches::new(HOUR, 9);
+        put(&touches, id(1), at(5));
+        put(&touches, id(2), at(5));
+        let due = touches.due().unwrap();
+        while due == Instant::now() + HOUR {
+            std::hint::spin_loop();
+        }
+        touches.settle(None, &[(id(1), at(5))], []);
+        assert!(touches.due().unwrap() > due);
+    }
+
+    #[test]
     fn room_is_bounded_and_known_sessions_need_none() {
         let touches = Touches::new(HOUR, 1);
         put(&touches, id(1), at(1));

@@ -6,8 +6,8 @@
 use std::ops::Bound;
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableHandle,
+    MultimapTableHandle, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableHandle,
 };
 use sessionup_core::{Record, SessionId, StoreError, UserKey};
 
@@ -61,7 +61,17 @@ pub(crate) fn of_user(
     schema: &Schema,
     user: &UserKey,
 ) -> Result<Vec<Found>, OpenError> {
-    let limit = Limit::records(usize::MAX);
+    of_user_after(database, schema, user, None, usize::MAX)
+}
+
+pub(crate) fn of_user_after(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+    user: &UserKey,
+    last: Option<SessionId>,
+    at_most: usize,
+) -> Result<Vec<Found>, OpenError> {
+    let limit = Limit::records(at_most);
     read(database, |transaction| {
         let unlisted = unlisted(transaction, schema, user)?;
         let whose = Whose {
@@ -72,11 +82,26 @@ pub(crate) fn of_user(
             transaction,
             schema,
             Some(whose),
-            None,
+            last,
             limit,
             Revocations::default(),
         )?
         .found)
+    })
+}
+
+/// Names the tables of a database that are not of a bucket.
+pub(crate) fn other_tables(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+) -> Result<Vec<String>, OpenError> {
+    let own = format!("{}/", schema.bucket());
+    read(database, |transaction| {
+        let tables = transaction.list_tables()?;
+        let names = tables.map(|table| table.name().to_owned());
+        let multimaps = transaction.list_multimap_tables()?;
+        let names = names.chain(multimaps.map(|table| table.name().to_owned()));
+        Ok(names.filter(|name| !name.starts_with(&own)).collect())
     })
 }
 

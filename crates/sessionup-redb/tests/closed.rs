@@ -117,9 +117,10 @@ async fn nothing_is_made_and_the_wrong_name_told() {
     assert!(!missing.exists());
     let empty = directory.path().join("empty.redb");
     fs::write(&empty, "").unwrap();
-    for found in [open(&empty).map(drop), compact(&empty)] {
+    let verified = verify_file(&empty, "sessions", None).map(drop);
+    for found in [open(&empty).map(drop), compact(&empty), verified] {
         assert!(
-            matches!(found, Err(OpenError::NotADatabase { .. })),
+            matches!(&found, Err(OpenError::EmptyFile { path }) if *path == empty),
             "{found:?}"
         );
     }

@@ -11,9 +11,11 @@ use redb::backends::InMemoryBackend;
 use sessionup_conformance::Fixture;
 use sessionup_redb::{RedbStore, RedbStoreBuilder};
 
-/// Nothing prunes behind the clauses' back.
+/// Nothing prunes behind the clauses' back, and a prune takes the time that it needs.
 fn builder() -> RedbStoreBuilder {
-    RedbStore::builder().cleanup_interval(Duration::ZERO)
+    RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .prune_time(Duration::MAX)
 }
 
 fn in_file(builder: RedbStoreBuilder) -> Fixture {

@@ -324,7 +324,7 @@ async fn closed_file_is_checked_and_not_one_byte_changed() {
     fs::write(&path, "").unwrap();
     let empty = verify();
     assert!(
-        matches!(empty, Err(OpenError::NotADatabase { .. })),
+        matches!(empty, Err(OpenError::EmptyFile { .. })),
         "{empty:?}"
     );
     assert_eq!(fs::read(&path).unwrap(), b"");

@@ -211,6 +211,46 @@ async fn use_of_a_replaced_token_has_its_line() {
     ]);
 }
 
+/// Somebody with an account of their own may cause such lines at will.
+#[tokio::test]
+async fn own_replaced_tokens_do_not_hide_a_theft() {
+    let mut case = Case::new(|builder| builder.renew_every(minutes(10)));
+    case.login().await;
+    let mut mallory = Browser::new(&app(&case.manager));
+    mallory.login("mallory").await;
+    let (mut thief, mut decoy) = (case.browser.clone(), mallory.clone());
+    case.clock.advance(minutes(10));
+    for browser in [&mut case.browser, &mut mallory] {
+        browser.get("/private").await;
+        browser.get("/private").await;
+    }
+    case.clock.advance(minutes(1));
+    case.log.take();
+
+    let mut lines = Vec::new();
+    for _ in 0..5 {
+        for _ in 0..20 {
+            assert_eq!(decoy.get("/private").await.status, 401);
+        }
+        assert_eq!(thief.get("/private").await.status, 401);
+        case.clock.advance(Duration::from_secs(1));
+        lines.extend(case.log.take());
+    }
+    let of_theft = lines.iter().filter(|line| line.contains(&case.ids[0]));
+    assert_eq!(of_theft.count(), 1, "{lines:?}");
+}
+
+#[tokio::test]
+async fn revocations_of_nothing_have_no_lines() {
+    let mut case = Case::new(|builder| builder);
+    case.login().await;
+    case.log.take();
+    for _ in 0..500 {
+        assert_eq!(case.browser.post("/revoke-other").await.body, "0");
+    }
+    case.expect(&[]);
+}
+
 #[tokio::test]
 async fn request_through_two_managers_has_one_warning() {
     let (log, _guard) = Log::listen();
@@ -224,7 +264,7 @@ async fn request_through_two_managers_has_one_warning() {
         Browser::new(&app).get("/static").await;
     }
     let line = "WARN message=layers of two session managers around one route: the handler gets the \
-                sessions of the inner one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
+                sessions of the inner one, use SessionLayers::handle for the other one outer=\"__Host-id\" inner=\"__Host-guest\" requests=1";
     assert_eq!(log.take(), [line]);
     Browser::new(&app).get("/static").await;
     assert_eq!(log.take(), [line.replace("requests=1", "requests=10")]);

@@ -41,8 +41,9 @@ fn lists_at_the_widths_of_terminals() {
     for width in [Some(40), Some(80), Some(100), Some(140), None] {
         for with_user in [true, false] {
             let title = width.map_or("no terminal".into(), |width| format!("{width} columns"));
-            let table = table(&sessions(), with_user, NOW, width);
-            shown.push_str(&format!("{title}\n{table}\n"));
+            let table = SessionTable::of(&sessions(), with_user, true, NOW, width);
+            let (titles, rows) = (table.titles(), table.rows(&sessions()));
+            shown.push_str(&format!("{title}\n{titles}{rows}\n"));
         }
     }
     insta::assert_snapshot!(shown);
@@ -60,6 +61,6 @@ fn sessions_in_json() {
     let views = sessions();
     let views = views.iter().map(|session| SessionView::of(session, NOW));
     let mut written = Vec::new();
-    crate::output::write_json(&views.collect::<Vec<_>>(), &mut written).unwrap();
+    output::write_json(&views.collect::<Vec<_>>(), &mut written).unwrap();
     insta::assert_snapshot!(String::from_utf8(written).unwrap());
 }

@@ -162,7 +162,8 @@ pub fn now() -> Timestamp {
 }
 
 pub fn id(number: u64) -> SessionId {
-    SessionId::from_bytes((u128::from(number) << 64).to_be_bytes())
+    let number = u128::from(number);
+    SessionId::from_bytes(((number << 64) | number).to_be_bytes())
 }
 
 /// A session made three days and a bit ago, that has eleven days and a bit to go.

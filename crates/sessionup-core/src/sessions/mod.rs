@@ -482,7 +482,8 @@ impl Sessions {
     ///
     /// For administrators, like [`Manager::revoke_everybody`]; the log and
     /// [`Event::RevokedEverybody`](crate::Event::RevokedEverybody) name the session of this request as
-    /// the one that did it.
+    /// the one that did it. A login by this request afterwards is refused as overtaken; it needs a
+    /// request of its own.
     ///
     /// # Errors
     ///
@@ -505,9 +506,10 @@ impl Sessions {
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
-    /// the work (ASVS 5.0 4.4.4). Revocations through this manager and those derived from it are
-    /// noticed at once, those by others at the latest within a minute. Returns too when the store
-    /// fails, since then nobody can say that the session is live.
+    /// the work (ASVS 5.0 4.4.4). Revocations through any manager over the same store in this process
+    /// are noticed at once, and so are those that the store is told of by others and
+    /// [passes on](crate::store::SharedState::notify); all others at the latest within a minute.
+    /// Returns too when the store fails, since then nobody can say that the session is live.
     ///
     /// # Cancel safety
     ///

@@ -80,7 +80,7 @@ pub fn verify_database(
 /// # Errors
 ///
 /// [`OpenError`], by what to do about it: [`OpenError::NotADatabase`] also if there is no file,
-/// [`OpenError::InUse`] if it is open, [`OpenError::Damaged`] if it cannot be read at all or has no
+/// [`OpenError::EmptyFile`], [`OpenError::InUse`] if it is open, [`OpenError::Damaged`] if it cannot be read at all or has no
 /// such bucket.
 ///
 /// # Example
@@ -101,12 +101,8 @@ pub fn verify_file(
     now: Option<Timestamp>,
 ) -> Result<Report, OpenError> {
     let schema = Schema::new(bucket.to_owned(), Commits::default())?;
-    let file = DatabaseFile {
-        path: path.into(),
-        lock_wait: Duration::ZERO,
-        cache_bytes: CACHE_BYTES,
-    };
-    let mut database = file.open_unchanged()?;
+    let file = DatabaseFile::new(path.into(), Duration::ZERO, CACHE_BYTES)?;
+    let mut database = file.patiently(|| file.open_unchanged())?;
     let checked = unless_it_panics(|| {
         let mut report = Report::default();
         let are_whole = database.check_integrity();

@@ -35,7 +35,7 @@ pub(super) fn run(
     open_anew: &mut dyn FnMut(&Failure),
 ) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
-    if owed == Owed::All {
+    if matches!(owed, Owed::All | Owed::Time) {
         attempt.marks = shared.kept.due(shared.managers.watermark().marks());
     }
     let outcome = shared.place.database().and_then(|database| {
@@ -84,8 +84,8 @@ pub(super) fn run(
         shared.put_in_doubt(attempt.effects.in_doubt(), &attempt.effects.revocations);
     }
     // As long as the database is open, no other process has the reserve.
-    // To enter sessions in an index ends none.
-    let can_end = owed != Owed::Entries;
+    // To enter sessions in an index ends none, and neither does to note the time.
+    let can_end = !matches!(owed, Owed::Entries | Owed::Time);
     let has_room = failure.is_full && can_end && shared.with_reserve(Keeper::release);
     if failure.is_lasting {
         shared.break_down(Arc::clone(&failure.cause));
@@ -137,6 +137,8 @@ pub(super) enum Owed {
     SomeEnds,
     /// All who wait for the user index are entered, so that the file says that there are none.
     Entries,
+    /// What is known of the time is written though nothing else changes.
+    Time,
     /// Records that tombstones have ended are deleted, at most so many.
     Sweep(usize),
 }
@@ -175,7 +177,7 @@ impl<'a> Attempt<'a> {
         let begun = shared.schema.begin_write(database);
         let transaction = begun.map_err(Failure::before_commit)?;
         self.doubts = shared.doubts.some(match owed {
-            Owed::All | Owed::Ends | Owed::Entries | Owed::Sweep(_) => usize::MAX,
+            Owed::All | Owed::Ends | Owed::Entries | Owed::Sweep(_) | Owed::Time => usize::MAX,
             Owed::SomeEnds => SLICE,
         });
         self.revocations = shared.doubts.revocations();
@@ -212,8 +214,9 @@ impl<'a> Attempt<'a> {
 
         // That sessions in doubt can be read as gone does not mean that the disk has it.
         // Those who wait for the user index can wait for a transaction that changes something.
-        let nothing_is_in_doubt = self.doubts.is_empty() && self.revocations.is_empty();
-        if self.effects.changes == 0 && nothing_is_in_doubt && owed != Owed::Entries {
+        let is_owed = matches!(owed, Owed::Entries | Owed::Time);
+        let is_in_doubt = !self.doubts.is_empty() || !self.revocations.is_empty();
+        if self.effects.changes == 0 && !is_in_doubt && !is_owed {
             let ended = transaction.abort();
             return ended.map_err(|error| Failure::before_commit(error.into()));
         }
@@ -256,7 +259,7 @@ fn enter(
     match owed {
         Owed::All => tables.enter_some(tasks.iter().filter(|task| task.wants_room()).count()),
         Owed::Entries => tables.enter_all(),
-        Owed::Ends | Owed::SomeEnds | Owed::Sweep(_) => Ok(()),
+        Owed::Ends | Owed::SomeEnds | Owed::Sweep(_) | Owed::Time => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Failure, with_causes};
 use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::sync::Instant;
@@ -30,8 +30,8 @@ use crate::writer::recovery::Recovery;
 const BATCH: usize = 1_024;
 /// Which part of the time of a transaction is waited for those whom it answered.
 const PATIENCE: u32 = 8;
-/// How many slices of records are deleted when the store closes.
-const LAST_SLICES: usize = 32;
+/// How many slices of records are deleted in a row when the disk is full or the store closes.
+const SOME_SLICES: usize = 32;
 /// How long nothing is deleted in slices after a failure.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// What is waited at most, also after a transaction that took long.
@@ -78,6 +78,8 @@ impl Writer {
         while let Taken::Items(tasks) = shared.writes.take(BATCH, self.wakes_at()) {
             let (answered, begun) = (tasks.len(), Instant::now());
             let is_idle = tasks.is_empty();
+            // Whether there is room is found out by deleting before it is by taking the reserve.
+            self.guarded(Self::sweep_on_full_disk);
             self.guarded(|writer| writer.work(tasks));
             self.guarded(|writer| {
                 writer.sweep(is_idle);
@@ -98,6 +100,7 @@ impl Writer {
             writer.settle_all();
             writer.sweep_some();
             writer.enter_all();
+            writer.keep_time();
         });
         shared.release();
     }
@@ -182,9 +185,16 @@ impl Writer {
         is_done
     }
 
-    /// As [`Writer::sweep`], for the last time: what is left then is for the next opening.
+    /// As [`Writer::sweep`], a little at a time and several times.
+    fn sweep_on_full_disk(&mut self) {
+        if self.recovery.is_full() {
+            self.sweep_some();
+        }
+    }
+
+    /// As [`Writer::sweep`], several times. What is left when the store closes is for the next opening.
     fn sweep_some(&mut self) {
-        for _ in 0..LAST_SLICES {
+        for _ in 0..SOME_SLICES {
             if !self.sweep(true) {
                 return;
             }
@@ -199,8 +209,26 @@ impl Writer {
             return;
         }
         if let Err(failure) = batch::run(&self.shared, Vec::new(), Owed::Entries, &mut |_| {}) {
-            let error = failure.cause;
-            tracing::warn!(target: "sessionup_redb", %error, "index of users is left to be completed by the next opening");
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "index of users is left to be completed by the next opening");
+        }
+    }
+
+    /// Writes what is known of the time, if no other change took it along: a session that was refused as
+    /// expired is to be refused after a restart too, though the clock be set back meanwhile.
+    fn keep_time(&mut self) {
+        let shared = &self.shared;
+        let is_due = shared
+            .kept
+            .due(shared.managers.watermark().marks())
+            .is_some();
+        let can_write = shared.place.is_open() && self.recovery.fullness().is_none();
+        if !is_due || !can_write {
+            return;
+        }
+        if let Err(failure) = batch::run(shared, Vec::new(), Owed::Time, &mut |_| {}) {
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "what is known of the time could not be written");
         }
     }
 

@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+mod limit;
+pub(crate) mod warnings;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
@@ -421,7 +424,9 @@ impl StorageBackend for OnDisk {
 /// A builder of stores in which nothing happens unless the test asks for it.
 pub(crate) fn builder() -> RedbStoreBuilder {
     evidence::listen();
+    limit::watch();
     RedbStore::builder()
+        .prune_time(Duration::MAX)
         .cleanup_interval(Duration::ZERO)
         .touch_delay(Duration::from_secs(3_600))
 }
@@ -476,11 +481,29 @@ pub(crate) async fn until_available(store: &RedbStore) {
     insist(async || store.fetch(id(u64::MAX), at(0)).await).await;
 }
 
+/// What a test waits for at most; what takes longer does not come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so().await {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Asks again and again until the store is available.
 pub(crate) async fn insist<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    let begun = std::time::Instant::now();
     loop {
         match ask().await {
-            Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+            Err(StoreError::Unavailable { .. }) if begun.elapsed() < PATIENCE => {
+                tokio::task::yield_now().await;
+            }
             answer => return answer.unwrap(),
         }
     }

@@ -22,7 +22,7 @@
 //!    gets 401 also for a method that the route does not know.
 //! 10. Layers of one manager inside each other share one handle, and the outermost sees to the
 //!     cookie. Do not put layers of two managers around one route: the handler gets the handle of the
-//!     inner one. This has a line at level WARN.
+//!     inner one, which has a line at level WARN. [`SessionLayers::handle`] makes the other one.
 //! 11. The body of a rejection need not be of the type of the service's: responses have
 //!     [`Either`] of both. So the layers can stand anywhere in a `ServiceBuilder`, also outside layers
 //!     for compression or tracing.
@@ -32,7 +32,7 @@
 //! [`PeerAddr`] into the request's extensions. Without either it is unknown.
 
 mod future;
-mod headers;
+pub(crate) mod headers;
 #[expect(
     clippy::module_inception,
     reason = "the rooms that tower's middleware have"

@@ -69,6 +69,9 @@ func (w *work) answer(asked request) (any, error) {
 		return w.deleteUser(asked.Callers, asked.Count)
 	case "prune":
 		return w.prune()
+	case "crowd":
+		// One bucket, one lock: nothing of it would be measured that "prune" does not tell.
+		return cannot, nil
 	case "size":
 		return w.size()
 	case "serve":

@@ -79,6 +79,28 @@ fn everything_else_goes_on_and_so_does_the_logout() {
 }
 
 #[test]
+fn administrator_who_logged_in_earlier_is_refused() {
+    let clock = clock();
+    let app = InProcess::administrated(&clock, "ann");
+    let mut ann = Browser::new(&app.address, FIREFOX);
+    ann.register("ann", ANNS);
+    let path = "/api/admin/sessions?user_key=ann";
+    assert_eq!(ann.get(path).status, 200);
+    clock.advance(FRESH_WITHIN - Duration::from_millis(1));
+    assert_eq!(ann.get(path).status, 200);
+
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(ann.get(path).status, 403);
+    let own = [("sec-fetch-site", "same-origin")];
+    let revoke = "/api/admin/sessions/revoke-all?user_key=ann";
+    assert_eq!(ann.send("POST", revoke, &own, None).status, 403);
+
+    ann.post("/confirm", &[("password", ANNS)])
+        .assert_redirect("/devices?confirmed");
+    assert_eq!(ann.get(path).status, 200);
+}
+
+#[test]
 fn stranger_is_not_asked_to_confirm() {
     let app = InProcess::start();
     let mut stranger = Browser::new(&app.address, FIREFOX);

@@ -75,13 +75,19 @@ impl Process {
         requests.write_all(&line)?;
         requests.flush()?;
         let mut answer = String::new();
-        self.replies.read_line(&mut answer)?;
+        if self.replies.read_line(&mut answer)? == 0 {
+            return Err(format!("{} ended at {request:?}", self.name).into());
+        }
         match serde_json::from_str(&answer) {
             Ok(Reply::Failed(why)) => {
                 Err(format!("{} failed at {request:?}: {why}", self.name).into())
             }
             Ok(reply) => Ok(reply),
-            Err(_) => Err(format!("{} ended at {request:?}", self.name).into()),
+            Err(error) => Err(format!(
+                "{} answered {request:?} by what cannot be read: {error}",
+                self.name
+            )
+            .into()),
         }
     }
 

@@ -51,6 +51,7 @@ pub(crate) fn tables(results: &Results) -> String {
         reads(&mut text, results, size);
         writes(&mut text, results, size);
         rest(&mut text, results, size);
+        crowd(&mut text, results, size);
     }
     http(&mut text, results);
     if !results.left.is_empty() {
@@ -195,6 +196,36 @@ fn rest(text: &mut String, results: &Results, size: u64) {
             ms(Row::Prune).or_else(|| pruned.then(|| "cannot".to_owned())),
             figure(Row::Prune, "usual").map(|wait| duration(wait * 1e3)),
             figure(Row::Prune, "max").map(|wait| duration(wait * 1e3)),
+        ])
+    });
+}
+
+/// How those fare who log in beside an account with very many sessions.
+fn crowd(text: &mut String, results: &Results, size: u64) {
+    let heads = [
+        "creates a second, 64 callers",
+        "while a crowd is listed",
+        "longest wait",
+        "while a crowd is revoked",
+        "longest wait",
+        "to revoke it takes",
+    ];
+    table(text, results, &heads, |subject| {
+        let figure = |row: Row, name: &str| results.median(size, row, subject, name);
+        let rate = |row: Row, name: &str| match figure(row, name) {
+            Some(nanos) => Some(count(1e9 / nanos)),
+            None if results.is_impossible(row, subject) => Some("cannot".to_owned()),
+            None => None,
+        };
+        let longest = |row: Row| figure(row, "max").map(|wait| duration(wait * 1e3));
+        let usual = figure(Row::CrowdListed, "usual-ns").or(figure(Row::CrowdRevoked, "usual-ns"));
+        only_if_measured(vec![
+            usual.map(|nanos| count(1e9 / nanos)),
+            rate(Row::CrowdListed, "ns"),
+            longest(Row::CrowdListed),
+            rate(Row::CrowdRevoked, "ns"),
+            longest(Row::CrowdRevoked),
+            figure(Row::CrowdRevoked, "ms").map(|ms| duration(ms * 1e6)),
         ])
     });
 }

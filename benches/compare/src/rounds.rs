@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use subject::{Error, Figures, Reply, Request};
+use subject::{Crowded, Error, Figures, Reply, Request};
 
 use crate::contestant::{Contestant, Process};
 use crate::results::{Journal, Line};
@@ -23,6 +23,12 @@ pub(crate) struct Task {
     /// How long a row of a round takes, about, in milliseconds.
     #[arg(long, default_value_t = 700)]
     millis: u64,
+    /// How many operations a row of a round has, in place of a time.
+    #[arg(long, conflicts_with = "millis")]
+    operations: Option<u64>,
+    /// How many sessions one account has while others log in beside it; 0 leaves that out.
+    #[arg(long, default_value_t = 500_000)]
+    crowd: u64,
     /// Subjects of other programs, as NAME=PROGRAM.
     #[arg(long = "with")]
     others: Vec<String>,
@@ -205,11 +211,43 @@ impl Field<'_> {
             let figures = standing.process.measure(Request::Prune)?;
             field.note(Row::Prune, &standing.contestant.name, figures)
         })?;
+        for (row, act) in [
+            (Row::CrowdListed, Crowded::Listed),
+            (Row::CrowdRevoked, Crowded::Revoked),
+        ] {
+            self.crowd(row, act)?;
+        }
         for standing in std::mem::take(&mut self.standing) {
             drop(standing.process);
             std::fs::remove_dir_all(&standing.files)?;
         }
         Ok(())
+    }
+
+    /// Has sessions created while one account with very many sessions is listed or revoked.
+    fn crowd(&mut self, row: Row, act: Crowded) -> Result<(), Error> {
+        let sessions = self.task.crowd;
+        if sessions == 0 {
+            return Ok(());
+        }
+        self.tell(row.title());
+        self.each(|field, standing| {
+            let name = standing.contestant.name.clone();
+            if name == NO_STORE {
+                return Ok(());
+            }
+            let count = match field.counts.get(&(Row::Create64, name.clone())) {
+                Some(Pace::Repeated(count)) => *count,
+                Some(Pace::Once) | None => row.callers(),
+            };
+            let figures = standing.process.measure(Request::Crowd {
+                act,
+                sessions,
+                callers: row.callers(),
+                count,
+            })?;
+            field.note(row, &name, figures)
+        })
     }
 
     /// Does something with each subject. One that fails is left out from then on.
@@ -236,6 +274,11 @@ impl Field<'_> {
             standing.ask(row, WARM_UP)?;
         }
         let key = (row, name);
+        let fixed = self.task.operations;
+        let fixed = fixed.map(|count| Pace::Repeated(count.next_multiple_of(row.callers())));
+        if let Some(pace) = fixed {
+            self.counts.insert(key.clone(), pace);
+        }
         let count = match self.counts.get(&key) {
             Some(Pace::Once) => return Ok(()),
             Some(Pace::Repeated(count)) => *count,
@@ -401,15 +444,19 @@ impl Field<'_> {
 
 impl Standing {
     fn ask(&mut self, row: Row, count: u64) -> Result<Option<Figures>, Error> {
-        let count = match row {
-            Row::Delete64 => count.min(self.created),
-            _ => count,
-        };
+        if row == Row::Delete64 && self.created < count {
+            // How many were created depends on how long that took.
+            let (callers, count) = (512, count - self.created);
+            let created = self.process.measure(Request::Create { callers, count })?;
+            if created.is_some() {
+                self.created += count;
+            }
+        }
         let request = row.request(count).ok_or("a row without a request")?;
         let figures = self.process.measure(request)?;
         match row {
             Row::Create1 | Row::Create64 | Row::Create512 => self.created += count,
-            Row::Delete64 => self.created -= count,
+            Row::Delete64 => self.created = self.created.saturating_sub(count),
             _ => {}
         }
         Ok(figures)

@@ -19,6 +19,10 @@ pub(crate) enum Row {
     Delete64,
     DeleteUser64,
     Prune,
+    /// Logins while one account with very many sessions is listed.
+    CrowdListed,
+    /// Logins while one account with very many sessions is revoked.
+    CrowdRevoked,
     Fill,
     Size,
     Closed,
@@ -58,6 +62,8 @@ impl Row {
             Self::Delete64 => "delete, 64 callers",
             Self::DeleteUser64 => "delete a user's ten, 64 callers",
             Self::Prune => "prune a fifth",
+            Self::CrowdListed => "create, 64 callers, while a crowd is listed",
+            Self::CrowdRevoked => "create, 64 callers, while a crowd is revoked",
             Self::Fill => "fill",
             Self::Size => "size",
             Self::Closed => "size when closed",
@@ -70,7 +76,7 @@ impl Row {
     pub(crate) fn callers(self) -> u64 {
         match self {
             Self::FetchInUse64 | Self::FetchAll64 | Self::Create64 => 64,
-            Self::Delete64 | Self::DeleteUser64 => 64,
+            Self::Delete64 | Self::DeleteUser64 | Self::CrowdListed | Self::CrowdRevoked => 64,
             Self::Create512 => 512,
             _ => 1,
         }

@@ -11,7 +11,7 @@ mod population;
 mod process;
 mod work;
 
-pub use message::{Among, Figures, Reply, Request};
+pub use message::{Among, Crowded, Figures, Reply, Request};
 pub use population::{Entry, Population};
 pub use process::main;
 

@@ -64,6 +64,18 @@ pub enum Request {
     },
     /// Delete what is expired while one caller creates sessions, and tell how that caller fared.
     Prune,
+    /// Create sessions while one account with very many is listed or revoked, and tell how those who
+    /// create fared, before it and meanwhile.
+    Crowd {
+        /// What happens to that account meanwhile.
+        act: Crowded,
+        /// How many sessions it has.
+        sessions: u64,
+        /// Callers who create at once.
+        callers: u64,
+        /// How many sessions they create at least, all callers together.
+        count: u64,
+    },
     /// Tell of memory, and of the files' size.
     Size,
     /// Serve HTTP, and tell the port and cookies of so many sessions.
@@ -71,6 +83,17 @@ pub enum Request {
         /// How many cookies.
         cookies: u64,
     },
+}
+
+/// What happens to an account with very many sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(clippy::exhaustive_enums, reason = "both ends are built together")]
+pub enum Crowded {
+    /// Its sessions are listed again and again.
+    Listed,
+    /// Its sessions are revoked.
+    Revoked,
 }
 
 /// Which sessions are fetched.
@@ -111,6 +134,7 @@ pub enum Reply {
 /// - `ns`: nanoseconds an operation, of all callers together; `p50`, `p99`, `max`: microseconds
 ///   that a caller waited
 /// - `commits`, `written`: an operation, in bytes
+/// - `usual-ns`: as `ns`, before anything else was asked for meanwhile
 /// - `ms`: milliseconds of the whole
 /// - `resident`, `file`: bytes; `servers`: processes beside its own
 pub type Figures = BTreeMap<String, f64>;

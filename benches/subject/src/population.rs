@@ -42,6 +42,11 @@ const IN_USE: u64 = 10_000;
 /// Where the numbers begin of those who come only to leave.
 const LEAVERS: u64 = 1_000_000_000_000;
 
+/// Where the numbers of the account with very many sessions begin.
+const CROWD_BEGINS: u64 = LEAVERS * 4;
+/// The account with very many sessions: no other user has a name with a letter.
+pub(crate) const CROWD: &str = "the-one-crowd";
+
 impl Population {
     /// So many sessions, those of them expired that are to be at this time.
     #[must_use]
@@ -90,6 +95,15 @@ impl Population {
         let numbers = (0..10).map(|nth| LEAVERS + number * 10 + nth);
         let user = self.user_of(LEAVERS + number * 10);
         (user, numbers.map(|number| self.entry(number)).collect())
+    }
+
+    /// A live session of the one account with very many sessions.
+    #[must_use]
+    pub fn crowd(&self, nth: u64) -> Entry {
+        Entry {
+            user: CROWD.to_owned(),
+            ..self.entry(CROWD_BEGINS + nth)
+        }
     }
 
     /// A live session of those that are in use.

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::acts::{self, Act};
-use crate::message::{Among, Figures, Reply, Request};
-use crate::population::Population;
+use crate::message::{Among, Crowded, Figures, Reply, Request};
+use crate::population::{CROWD, Population};
 use crate::{Error, Subject, size_of_files};
 
 /// A subject, the sessions that it has, and those that were created since.
@@ -21,6 +21,8 @@ pub(crate) struct Work<S> {
     ended: u64,
     /// The next user who comes to leave.
     leaver: u64,
+    /// How many sessions the account with very many has.
+    crowd: u64,
     seed: u64,
 }
 
@@ -32,6 +34,7 @@ impl<S> Default for Work<S> {
             next: 0,
             ended: 0,
             leaver: 0,
+            crowd: 0,
             seed: 1,
         }
     }
@@ -76,6 +79,12 @@ impl<S: Subject> Work<S> {
             Request::Delete { callers, count } => self.delete(callers, count).await,
             Request::DeleteUser { callers, count } => self.delete_user(callers, count).await,
             Request::Prune => self.prune().await,
+            Request::Crowd {
+                act,
+                sessions,
+                callers,
+                count,
+            } => self.crowd(act, sessions, callers, count).await,
             Request::Size => self.size(directory),
             Request::Serve { cookies } => self.serve(cookies).await,
         }
@@ -187,15 +196,18 @@ impl<S: Subject> Work<S> {
         let mut figures = rate(begun.elapsed(), count);
         put_waits(&mut figures, waits);
         let after = (subject.commits(), written(&*subject));
-        if let (Some(before), Some(after)) = (before.0, after.0) {
-            put(&mut figures, "commits", ratio(after - before, count));
-        }
-        if let (Some(before), Some(after)) = (before.1, after.1) {
-            put(
-                &mut figures,
-                "written",
-                ratio(after.saturating_sub(before), count),
-            );
+        let counters = [
+            ("commits", before.0, after.0),
+            ("written", before.1, after.1),
+        ];
+        for (name, before, after) in counters {
+            if let (Some(before), Some(after), 1..) = (before, after, count) {
+                put(
+                    &mut figures,
+                    name,
+                    ratio(after.saturating_sub(before), count),
+                );
+            }
         }
         Ok(Reply::Done(figures))
     }
@@ -271,6 +283,101 @@ impl<S: Subject> Work<S> {
         Ok(Reply::Done(figures))
     }
 
+    /// Has sessions created before and while an account with very many is listed or revoked.
+    async fn crowd(
+        &mut self,
+        act: Crowded,
+        sessions: u64,
+        callers: u64,
+        count: u64,
+    ) -> Result<Reply, Error> {
+        let (subject, population) = (self.subject()?, self.population);
+        let is_possible = match act {
+            Crowded::Listed => subject.list("nobody").await?.is_some(),
+            Crowded::Revoked => subject.delete_user("nobody").await?,
+        };
+        if !is_possible {
+            return Ok(Reply::Cannot);
+        }
+        for first in (self.crowd..sessions).step_by(usize::try_from(PORTION)?) {
+            let portion = first..sessions.min(first + PORTION);
+            let entries = portion.map(|nth| population.crowd(nth)).collect();
+            subject.fill(entries).await?;
+        }
+        self.crowd = sessions;
+        let Reply::Done(usual) = self.create(callers, count).await? else {
+            return Ok(Reply::Cannot);
+        };
+
+        let numbers = Arc::new(AtomicU64::new(self.next));
+        let least = self.next + count;
+        self.next += 1 << 32;
+        let (is_over, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let crowd = tokio::spawn({
+            let (subject, is_over) = (Arc::clone(&subject), Arc::clone(&is_over));
+            async move {
+                let mut acts = 0_u64;
+                match act {
+                    Crowded::Revoked => {
+                        subject.delete_user(CROWD).await?;
+                        acts += 1;
+                        let took = begun.elapsed();
+                        is_over.store(true, Ordering::SeqCst);
+                        return Ok::<_, Error>((acts, took));
+                    }
+                    Crowded::Listed => {
+                        while !is_over.load(Ordering::SeqCst) {
+                            subject.list(CROWD).await?;
+                            acts += 1;
+                        }
+                    }
+                }
+                Ok((acts, begun.elapsed()))
+            }
+        });
+        let mut creating = Vec::new();
+        for _ in 0..callers {
+            let (subject, numbers) = (Arc::clone(&subject), Arc::clone(&numbers));
+            let is_over = Arc::clone(&is_over);
+            creating.push(tokio::spawn(async move {
+                let mut waits = Vec::new();
+                loop {
+                    let number = numbers.fetch_add(1, Ordering::Relaxed);
+                    let is_enough = number >= least;
+                    if is_enough && (act == Crowded::Listed || is_over.load(Ordering::SeqCst)) {
+                        return Ok::<_, Error>(waits);
+                    }
+                    let begun = Instant::now();
+                    subject.create(population.entry(number)).await?;
+                    waits.push(begun.elapsed());
+                }
+            }));
+        }
+        let mut waits = Vec::new();
+        for task in creating {
+            waits.extend(task.await??);
+        }
+        let took = begun.elapsed();
+        is_over.store(true, Ordering::SeqCst);
+        let (acts, crowd) = crowd.await??;
+        if act == Crowded::Revoked {
+            self.crowd = 0;
+        }
+        let mut figures = rate(took, waits.len() as u64);
+        put_waits(&mut figures, waits);
+        put(
+            &mut figures,
+            "ms",
+            crowd.as_secs_f64() * 1e3 / acts.max(1) as f64,
+        );
+        for (of, name) in [("ns", "usual-ns"), ("max", "usual-max")] {
+            if let Some(figure) = usual.get(of) {
+                put(&mut figures, name, *figure);
+            }
+        }
+        Ok(Reply::Done(figures))
+    }
+
     fn size(&self, directory: &Path) -> Result<Reply, Error> {
         let mut figures = Figures::new();
         put(&mut figures, "file", size_of_files(directory)? as f64);
@@ -299,8 +406,13 @@ fn took(time: Duration) -> Reply {
     Reply::Done(Figures::from([("ms".to_owned(), time.as_secs_f64() * 1e3)]))
 }
 
+/// Returns the time of one operation; nothing if there was none.
 fn rate(time: Duration, count: u64) -> Figures {
-    Figures::from([("ns".to_owned(), time.as_secs_f64() * 1e9 / count as f64)])
+    let mut figures = Figures::new();
+    if count > 0 {
+        put(&mut figures, "ns", time.as_secs_f64() * 1e9 / count as f64);
+    }
+    figures
 }
 
 fn put(figures: &mut Figures, name: &str, figure: f64) {
@@ -353,4 +465,16 @@ fn counter(file: &str, name: &str) -> Option<u64> {
 )]
 fn now() -> SystemTime {
     SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_of_no_operations_is_no_figure() {
+        assert_eq!(rate(Duration::from_secs(1), 0), Figures::new());
+        let of_two = rate(Duration::from_secs(1), 2);
+        assert_eq!(of_two.get("ns"), Some(&5e8));
+    }
 }

@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
+use sessionup::layer::Either;
 use sessionup::{DynStore, Manager, MemoryStore, Sessions, StoreExt};
 use sessionup_bolt::{BoltFile, Import};
 use sessionup_core::ManualClock;
@@ -33,6 +34,11 @@ async fn ask(manager: &Manager, cookie: &str) -> (StatusCode, String) {
         .unwrap();
     let service = sessionup::SessionLayers::auth(manager).layer(whoami);
     let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+    // Left is the handler's own, right that of the refusal.
+    let body = match body {
+        Either::Left(body) => body,
+        Either::Right(_) => String::new(),
+    };
     (parts.status, body)
 }
 

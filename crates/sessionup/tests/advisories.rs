@@ -11,7 +11,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
-use sessionup::{Error, HttpError, Manager, MemoryStore, SessionLayers, Sessions, Store};
+use sessionup::{
+    CurrentSession, Error, HttpError, Kind, Manager, MemoryStore, SessionLayers, Sessions, Store,
+};
 use sessionup_redb::RedbStore;
 use support::{Browser, app, build, clock, manager, minutes};
 use tokio::sync::Notify;
@@ -36,13 +38,15 @@ async fn stored_deadline_wins_over_a_longer_configuration() {
 }
 
 /// CVE-2023-48309, GHSA-xg6x-h9c9-2m83: a login that waits for its second factor has a manager,
-/// a cookie and a store of its own, so that it is no login anywhere else.
+/// a cookie and a kind of its own, so that it is no login anywhere else, also in the same store.
 #[tokio::test]
 async fn half_a_login_is_no_login() {
-    let clock = clock();
-    let full = build(MemoryStore::new(), &clock, |b| b);
-    let half = build(MemoryStore::new(), &clock, |b| {
-        b.cookie_name("__Host-half").lifetime(minutes(5))
+    let (store, clock) = (MemoryStore::new(), clock());
+    let full = build(store.clone(), &clock, |b| b);
+    let half = build(store, &clock, |b| {
+        b.kind(Kind::LOGIN_ATTEMPT)
+            .cookie_name("__Host-half")
+            .lifetime(minutes(5))
     });
     let app = app(&full).nest("/half", app(&half));
     let mut waiting = Browser::new(&app);
@@ -58,6 +62,39 @@ async fn half_a_login_is_no_login() {
     done.login("ann").await;
     done.cookie_name = "__Host-half".into();
     assert_eq!(done.get("/half/private").await.status, 401);
+
+    // Nor is it a device, or the other way round.
+    done.cookie_name = "__Host-id".into();
+    assert_eq!(
+        done.get("/devices").await.json().as_array().unwrap().len(),
+        1
+    );
+    waiting.cookie_name = "__Host-half".into();
+    let list = waiting.get("/half/devices").await.json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+/// As above: the area of administrators has a login of its own, over the same store.
+#[tokio::test]
+async fn user_token_in_administrators_cookie_is_refused() {
+    let (store, clock) = (MemoryStore::new(), clock());
+    let users = build(store.clone(), &clock, |b| b);
+    let admins = build(store, &clock, |b| {
+        b.kind(Kind::new("admin").unwrap())
+            .cookie_name("__Host-admin")
+    });
+    let area: Router = Router::new()
+        .route(
+            "/",
+            get(async |session: CurrentSession| session.user_key.to_string()),
+        )
+        .route_layer(admins.auth());
+    let app = app(&users).nest("/admin-area", area);
+    let mut mallory = Browser::new(&app);
+    mallory.login("mallory").await;
+    mallory.cookie_name = "__Host-admin".into();
+    let reply = mallory.get("/admin-area").await;
+    assert_eq!(reply.status, 401, "{}", reply.body);
 }
 
 /// CVE-2022-25896 and session fixation: an attacker's own live session in the victim's browser.

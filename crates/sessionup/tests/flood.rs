@@ -148,9 +148,13 @@ async fn refused(_: Request<String>) -> Result<Response<String>, sessionup::Erro
     panic!("a stranger passed")
 }
 
-async fn flood<S>(mut service: S, requests: std::ops::Range<usize>, expired: &[String], status: u16)
-where
-    S: Service<Request<String>, Response = Response<String>, Error = sessionup::Error>,
+async fn flood<S, B>(
+    mut service: S,
+    requests: std::ops::Range<usize>,
+    expired: &[String],
+    status: u16,
+) where
+    S: Service<Request<String>, Response = Response<B>, Error = sessionup::Error>,
 {
     for request in requests {
         let cookie = cookie_of(request, expired);

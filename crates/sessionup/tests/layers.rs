@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request};
 use sessionup::{
-    CurrentSession, HttpError, Manager, MemoryStore, Rejection, SessionLayers, Sessions,
+    CurrentSession, HttpError, Kind, Manager, MemoryStore, Rejection, SessionLayers, Sessions,
 };
 use support::{Browser, COOKIE_NAME, MARKER, Switch, app, build, clock, manager, minutes, send};
 use tower::ServiceExt;
@@ -295,6 +295,22 @@ async fn last_action_decides_about_the_one_cookie() {
     assert_eq!(store.records().await, 1);
 }
 
+/// Browsers ignore blanks around the name of a cookie.
+#[tokio::test]
+async fn login_beside_padded_cookie_name_sends_one_cookie() {
+    async fn login(sessions: Sessions) -> Result<impl IntoResponse, HttpError> {
+        sessions.init("ann").await?;
+        let by_hand = [("set-cookie", "__Host-id =by-hand; Path=/; Secure")];
+        Ok((by_hand, "text"))
+    }
+    let manager = manager(MemoryStore::new());
+    let app = Router::new()
+        .route("/", post(login))
+        .layer(manager.public());
+    let reply = Browser::new(&app).post("/").await;
+    assert_eq!(reply.set_cookies().len(), 1, "{:?}", reply.set_cookies());
+}
+
 #[tokio::test]
 async fn rejection_is_the_applications_to_choose() {
     let store = Switch::default();
@@ -352,10 +368,11 @@ async fn request_that_is_printed_shows_no_token() {
 
 #[tokio::test]
 async fn two_managers_live_side_by_side() {
-    let clock = clock();
-    let users = build(MemoryStore::new(), &clock, |b| b);
-    let admins = build(MemoryStore::new(), &clock, |b| {
-        b.cookie_name("__Host-admin")
+    let (store, clock) = (MemoryStore::new(), clock());
+    let users = build(store.clone(), &clock, |b| b);
+    let admins = build(store, &clock, |b| {
+        b.kind(Kind::new("admin").unwrap())
+            .cookie_name("__Host-admin")
     });
     let admin_app = app(&admins);
     let app = app(&users).nest_service("/admin-area", admin_app);

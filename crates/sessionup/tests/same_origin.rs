@@ -9,14 +9,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use sessionup::layer::{InvalidOrigin, Reject};
 use sessionup::{Rejection, SameOriginLayer};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-async fn answer<R: Reject<String>>(
+async fn answer<R>(
     layer: SameOriginLayer<R>,
     request: http::request::Builder,
-) -> (Response<String>, u32) {
+) -> (Response<String>, u32)
+where
+    R: Reject<Body: BodyExt<Data = bytes::Bytes, Error = Infallible>>,
+{
     let calls = Arc::new(AtomicU32::new(0));
     let service = ServiceBuilder::new()
         .layer(layer)
@@ -25,6 +29,9 @@ async fn answer<R: Reject<String>>(
             Ok::<_, Infallible>(Response::new("done".to_owned()))
         }));
     let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    let response = Response::from_parts(parts, String::from_utf8(body).unwrap());
     (response, calls.load(Ordering::SeqCst))
 }
 

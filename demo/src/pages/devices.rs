@@ -1,35 +1,61 @@
 //! Where you are logged in.
 
+use std::num::NonZeroUsize;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
-use axum::http::HeaderMap;
+use axum::http::header::LINK;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use sessionup::{
-    CurrentSession, DeviceKind, HttpError, ListedSession, SessionId, Sessions, Timestamp,
+    CurrentSession, DeviceKind, HttpError, ListedSession, SessionId, SessionPage, Sessions,
+    Timestamp,
 };
 
 use crate::pages::error::PageError;
 use crate::pages::{Viewer, page, wants_json};
 
+/// Most devices on one page.
+const PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(24);
+
 pub(crate) async fn list(
     sessions: Sessions,
     current: CurrentSession,
     headers: HeaderMap,
-    RawQuery(done): RawQuery,
+    RawQuery(query): RawQuery,
 ) -> Response {
+    let query = query.as_deref().unwrap_or_default();
+    let after = query.strip_prefix("after=").map(str::parse);
+    let Ok(after) = after.transpose() else {
+        return PageError::NotFound.into_response();
+    };
+    let page = sessions.list_page(after, PAGE).await;
     if wants_json(&headers) {
-        return list_as_json(sessions).await.into_response();
+        return page.map(as_json).map_err(HttpError::from).into_response();
     }
-    match sessions.list().await {
-        Ok(devices) => show(&current, &devices, done.as_deref()).into_response(),
+    match page {
+        Ok(page) => show(&current, &page, after.is_some(), done(query)).into_response(),
         Err(error) => PageError::from(error).into_response(),
     }
 }
 
-async fn list_as_json(sessions: Sessions) -> Result<Json<Vec<ListedSession>>, HttpError> {
-    Ok(Json(sessions.list().await?))
+/// Answers as `/api/sessions` does: an array, and a field that leads to the next page.
+fn as_json(page: SessionPage) -> Response {
+    let mut response = Json(page.sessions).into_response();
+    let next = page
+        .next
+        .map(|next| format!("<{}>; rel=\"next\"", path_of(next)));
+    if let Some(Ok(link)) = next.map(HeaderValue::try_from) {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
+}
+
+/// Returns the path of the page that goes on after a session.
+fn path_of(after: SessionId) -> String {
+    format!("/devices?after={after}")
 }
 
 /// The answer is the same for the session of another user and for none.
@@ -59,15 +85,25 @@ pub(crate) async fn revoke_all(sessions: Sessions) -> Result<Redirect, PageError
     Ok(Redirect::to("/"))
 }
 
-fn show(current: &CurrentSession, devices: &[ListedSession], done: Option<&str>) -> Markup {
-    let done = match done {
-        Some("logged-in") => Some("You are logged in."),
-        Some("logged-out") => Some("That device is logged out."),
-        Some("logged-out-others") => Some("All other devices are logged out."),
-        Some("confirmed") => Some("Thank you. You can log out devices now."),
-        Some("password-changed") => Some("Your password is changed."),
+/// Says what led here.
+fn done(query: &str) -> Option<&'static str> {
+    match query {
+        "logged-in" => Some("You are logged in."),
+        "logged-out" => Some("That device is logged out."),
+        "logged-out-others" => Some("All other devices are logged out."),
+        "confirmed" => Some("Thank you. You can log out devices now."),
+        "password-changed" => Some("Your password is changed."),
         _ => None,
-    };
+    }
+}
+
+fn show(
+    current: &CurrentSession,
+    listed: &SessionPage,
+    goes_on: bool,
+    done: Option<&str>,
+) -> Markup {
+    let devices = &listed.sessions;
     let content = html! {
         script src="/live.js" defer {}
         @if let Some(text) = done {
@@ -77,8 +113,16 @@ fn show(current: &CurrentSession, devices: &[ListedSession], done: Option<&str>)
         ul.devices {
             @for listed in devices { (device(listed)) }
         }
+        @if goes_on || listed.next.is_some() {
+            nav.buttons aria-label="Pages" {
+                @if goes_on { a.button.plain href="/devices" { "First devices" } }
+                @if let Some(next) = listed.next {
+                    a.button.plain href=(path_of(next)) rel="next" { "More devices" }
+                }
+            }
+        }
         div.buttons {
-            @if devices.len() > 1 {
+            @if devices.len() > 1 || goes_on || listed.next.is_some() {
                 form method="post" action="/devices/revoke-other" {
                     button type="submit" { "Log out everywhere else" }
                 }

@@ -2,13 +2,14 @@
 //! it was logged out.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, StreamExt};
-use sessionup::{Error, Sessions};
+use sessionup::{Error, SessionPage, Sessions};
 
 use crate::app::AppState;
 
@@ -30,8 +31,8 @@ pub(crate) async fn events(State(app): State<AppState>, sessions: Sessions) -> i
 /// Says that the session has ended, if that is known. An outage is not a logout: the browser comes back
 /// and asks again.
 async fn told(sessions: &Sessions) -> Option<Event> {
-    match sessions.list().await {
-        Ok(devices) if !devices.is_empty() => None,
+    match sessions.list_page(None, NonZeroUsize::MIN).await {
+        Ok(page) if page != SessionPage::default() => None,
         Ok(_) | Err(Error::NoSession) => {
             Some(Event::default().event("revoked").data("log in again"))
         }

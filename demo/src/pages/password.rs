@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sessionup::{CurrentSession, Sessions, UserKey};
 
 use crate::app::AppState;
+use crate::hashing::Asker;
 use crate::pages::error::PageError;
 use crate::pages::{Form, Viewer, current_password_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password, PasswordHash};
@@ -50,7 +51,7 @@ pub(crate) async fn change(
     let Some(old) = verified.await? else {
         return again("The current password is not right.");
     };
-    let new = app.passwords.turn()?.hash(new).await?;
+    let new = app.passwords.turn(Asker::User)?.hash(new).await?;
     // A task, for half of it would be worse than nothing, and requests can be broken off.
     let task = tokio::spawn(apply(app, sessions, user.clone(), old, new, log_out_others));
     if !task.await?? {
@@ -59,8 +60,11 @@ pub(crate) async fn change(
     Ok(Redirect::to("/devices?password-changed").into_response())
 }
 
-/// Sets the password, logs out who may have known the old one, also those who are logging in by it
-/// right now, and gives this session a new token. Says whether the old password still was the one that was verified.
+/// Sets the password, and then ends what the old one opened. Says whether the old password still was
+/// the one that was verified.
+///
+/// If the sessions cannot be ended, the old password is put back: a new one that leaves everybody in
+/// would look like a change that helped.
 async fn apply(
     app: AppState,
     sessions: Sessions,
@@ -69,20 +73,22 @@ async fn apply(
     new: PasswordHash,
     log_out_others: bool,
 ) -> Result<bool, PageError> {
-    let is_set = app.accounts.replace_hash(user.as_str(), old, new).await?;
-    if is_set {
-        if log_out_others {
-            match sessions.revoke_other().await {
-                // Somebody ended this session first, and need not be its user.
-                Err(sessionup::Error::NoSession) => {
-                    sessions.manager().revoke_by_user_key(&user).await?;
-                }
-                revoked => drop(revoked?),
-            }
-        }
-        sessions.reauthenticate().await?;
+    let (name, accounts) = (user.as_str(), &app.accounts);
+    let is_set = accounts.replace_hash(name, old.clone(), new.clone());
+    if !is_set.await? {
+        return Ok(false);
     }
-    Ok(is_set)
+    let finished = if log_out_others {
+        // In one step, and logins by the old password that are under way are refused. If this session
+        // was ended or renewed by somebody else meanwhile, all of the user's end.
+        sessions.finish_password_change().await.map(drop)
+    } else {
+        sessions.reauthenticate().await.map(drop)
+    };
+    if let Err(sessionup::Error::Store(_)) = &finished {
+        accounts.replace_hash(name, new, old).await?;
+    }
+    Ok(finished.map(|()| true)?)
 }
 
 fn show(user: &UserKey, log_out_others: bool, why_again: Option<&str>) -> Markup {

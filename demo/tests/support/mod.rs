@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod in_process;
+pub mod interrupted;
 pub mod server;
 
 /// Where the demo is.

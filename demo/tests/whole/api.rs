@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::support::browser::{Answer, Browser};
+use super::support::browser::{Answer, Browser, FIREFOX};
 use super::support::server::Home;
 
-use super::cast::Cast;
+use super::cast::{ANNS, Cast};
 
 const OWN: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
@@ -87,4 +87,19 @@ fn administration_is_there_only_if_asked_for_and_for_nobody_else() {
     assert_eq!(cast.logged_in(), [true, true, false, false]);
     let description = json(&cast.ann.get("/api/openapi.json"));
     assert!(description["paths"]["/api/admin/sessions"].is_object());
+}
+
+#[test]
+fn administration_by_similar_names_is_refused() {
+    let home = Home::new();
+    let server = home.start();
+    Cast::meet(&server);
+    server.kill();
+    let server = home.start_with(&["--admin", "ann"]);
+    for name in ["anna", "an", "Ann", "ANN", "ann b", "\u{e4}nn"] {
+        let mut browser = Browser::new(server.address(), FIREFOX);
+        browser.register(name, ANNS);
+        let answer = browser.get("/api/admin/sessions?user_key=bob");
+        assert_eq!(answer.status, 403, "{name}");
+    }
 }

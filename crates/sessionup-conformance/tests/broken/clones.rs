@@ -1,6 +1,6 @@
 //! What may be wrong with clones.
 
-use sessionup_core::Epochs;
+use sessionup_core::store::Epochs;
 
 use crate::defect::Defect;
 use crate::defect::prelude::*;

@@ -95,10 +95,11 @@ defect!(
             Ok(created)
         }
         delete_all(self, inner) {
-            let mut ids = self.0.lock().unwrap();
-            let created = std::mem::take(&mut ids.0);
-            ids.1.extend(created);
-            drop(ids);
+            {
+                let mut ids = self.0.lock().unwrap();
+                let created = std::mem::take(&mut ids.0);
+                ids.1.extend(created);
+            }
             inner.delete_all().await
         }
     }

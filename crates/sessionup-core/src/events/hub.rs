@@ -125,7 +125,7 @@ impl Hub {
 /// Says whose sessions an event may be the end of, or the renewal.
 fn concern_of(event: &Event) -> Option<Concern<'_>> {
     match event {
-        Event::Evicted { id, .. } | Event::Renewed { id } | Event::Revoked { id, .. } => {
+        Event::Evicted { id, .. } | Event::Renewed { id, .. } | Event::Revoked { id, .. } => {
             Some(Concern::Session(*id))
         }
         Event::RevokedUser { user_key, .. } => Some(Concern::User(user_key)),
@@ -214,15 +214,18 @@ mod tests {
         UserKey::new(name).unwrap()
     }
 
+    fn renewed(n: u8) -> Event {
+        Event::Renewed {
+            id: id(n),
+            user_key: user("ann"),
+        }
+    }
+
     #[test]
     fn those_whose_session_may_have_ended_are_woken() {
         let by = RevokedBy::User;
         let cases = [
-            (
-                "its end",
-                Event::Revoked { id: id(1), by },
-                [true, false, false],
-            ),
+            ("its end", Event::revoked(id(1), by), [true, false, false]),
             (
                 "eviction",
                 Event::Evicted {
@@ -233,16 +236,12 @@ mod tests {
             ),
             (
                 "end of all the user's",
-                Event::RevokedUser {
-                    user_key: user("ann"),
-                    sessions: 1,
-                    by,
-                },
+                Event::revoked_user(user("ann"), 1, by),
                 [true, true, false],
             ),
             (
                 "end of everybody's",
-                Event::RevokedEverybody { sessions: 3 },
+                Event::revoked_everybody(3, RevokedBy::Operator),
                 [true, true, true],
             ),
             (
@@ -252,11 +251,7 @@ mod tests {
                 },
                 [true, true, true],
             ),
-            (
-                "renewal",
-                Event::Renewed { id: id(1) },
-                [true, false, false],
-            ),
+            ("renewal", renewed(1), [true, false, false]),
             (
                 "another failure",
                 Event::StoreFailed {
@@ -317,7 +312,7 @@ mod tests {
         assert!(lock(&hub.watched).by_user.is_empty());
 
         drop(hub.subscribe());
-        hub.publish(&Event::Renewed { id: id(1) }, None);
+        hub.publish(&renewed(1), None);
         assert!(lock(&hub.receivers).is_empty());
     }
 
@@ -325,7 +320,7 @@ mod tests {
     async fn receivers_learn_of_the_end() {
         let hub = Hub::default();
         let events = hub.subscribe();
-        hub.publish(&Event::Renewed { id: id(1) }, None);
+        hub.publish(&renewed(1), None);
         drop(hub);
         assert!(matches!(events.recv().await, Some(Event::Renewed { .. })));
         assert!(events.recv().await.is_none());

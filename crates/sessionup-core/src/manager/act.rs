@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::cookie::SetCookie;
-use crate::events::{Event, RevokedBy};
+use crate::events::{Event, Revocation, RevokedBy};
 use crate::manager::{Manager, Proven};
 use crate::store::{
     Change, CreateOptions, Epoch, OthersDeleted, SecretChange, StoreError, UserDeleted,
@@ -25,7 +25,7 @@ pub(crate) struct Login {
     pub(crate) user_key: UserKey,
     pub(crate) meta: Meta,
     pub(crate) client: Client,
-    pub(crate) replaces: Option<SessionId>,
+    pub(crate) replaces: Option<Arc<Record>>,
     pub(crate) begun: Epoch,
 }
 
@@ -39,7 +39,7 @@ impl Manager {
         let config = self.config();
         let now = self.now();
         let options = CreateOptions::default()
-            .replacing(login.replaces)
+            .replacing(login.replaces.as_ref().map(|record| record.session.id))
             .limited(config.limit)
             .begun(Some(login.begun));
         let mut session = Session::new(
@@ -53,6 +53,10 @@ impl Manager {
         session.persistent = config.persistent;
         session.client = login.client;
         session.meta = login.meta;
+        if config.capture.ip && session.client.ip.is_none() {
+            let behind_proxies = config.trusted_proxies.is_some();
+            self.inner.log.warn_of_missing_address(behind_proxies);
+        }
 
         for _ in 0..ATTEMPTS {
             let token = Token::generate(now, &*self.inner.random)?;
@@ -62,7 +66,7 @@ impl Manager {
             match self.create(record.clone(), options, now).await {
                 Ok(created) => {
                     let replaced = login.replaces.filter(|_| created.replaced);
-                    self.tell_of_login(&session, replaced, created.evicted);
+                    self.tell_of_login(&session, replaced.as_deref(), created.evicted);
                     return Ok(self.issued(Arc::new(record), &token, now));
                 }
                 Err(StoreError::DuplicateId) => {}
@@ -72,20 +76,24 @@ impl Manager {
         Err(StoreError::DuplicateId.into())
     }
 
-    fn tell_of_login(
-        &self,
-        session: &Session,
-        replaced: Option<SessionId>,
-        evicted: Vec<SessionId>,
-    ) {
+    fn tell_of_login(&self, session: &Session, replaced: Option<&Record>, evicted: Vec<SessionId>) {
         let user_key = || session.user_key.clone();
         self.tell(&Event::Created {
             id: session.id,
             user_key: user_key(),
+            kind: session.kind.clone(),
+            ip: session.client.ip,
         });
-        if let Some(id) = replaced {
-            let by = RevokedBy::Login;
-            self.tell(&Event::Revoked { id, by });
+        if let Some(Record {
+            session: former, ..
+        }) = replaced
+        {
+            self.tell(&Event::Revoked {
+                id: former.id,
+                user_key: Some(former.user_key.clone()),
+                by: RevokedBy::Login,
+                actor: Some(session.id),
+            });
         }
         for id in evicted {
             let user_key = user_key();
@@ -110,7 +118,8 @@ impl Manager {
         let Some(renewed) = self.edit(proven, change).await? else {
             return Ok(None);
         };
-        self.tell(&Event::Renewed { id });
+        let user_key = renewed.session.user_key.clone();
+        self.tell(&Event::Renewed { id, user_key });
         Ok(Some(self.issued(renewed, &token, self.now())))
     }
 
@@ -135,7 +144,8 @@ impl Manager {
             |error| tracing::error!(target: "sessionup", %error, "token could not be renewed"),
         );
         let (Some(record), Ok(token)) = (accepted, token) else {
-            let deleted = self.delete_user(user_key, &[], RevokedBy::User).await?;
+            let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+            let deleted = self.delete_user(user_key, &[], revocation).await?;
             return Ok((deleted, None));
         };
         let to = token.credential(&self.config().kind).secret_hash;
@@ -147,7 +157,10 @@ impl Manager {
             kept,
         } = self.delete_others(user_key, *id, change, now).await?;
         let issued = kept.map(|renewed| {
-            self.tell(&Event::Renewed { id: *id });
+            self.tell(&Event::Renewed {
+                id: *id,
+                user_key: user_key.clone(),
+            });
             self.issued(renewed, &token, now)
         });
         Ok((UserDeleted::new(deleted, previous, epoch), issued))

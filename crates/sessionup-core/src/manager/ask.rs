@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::events::{Concern, Event, RevokedBy, Watch};
+use crate::events::{Concern, Event, Revocation, RevokedBy, Watch};
 use crate::manager::{Config, Inner, Manager, Proven};
 use crate::patience::Patient;
 use crate::store::{
@@ -43,14 +43,19 @@ impl Manager {
 
     /// Writes an event to the log, passes it on to receivers, and wakes whom it concerns.
     pub(super) fn tell(&self, event: &Event) {
-        self.inner.log.write(event, self.shown());
+        self.write(event);
         self.inner.hub().publish(event, None);
     }
 
     /// As [`Manager::tell`], but one who watches knows already.
     pub(super) fn tell_others(&self, event: &Event, knows: &Watch) {
-        self.inner.log.write(event, self.shown());
+        self.write(event);
         self.inner.hub().publish(event, Some(knows));
+    }
+
+    fn write(&self, event: &Event) {
+        let names_users = self.config().log_users;
+        self.inner.log.write(event, self.shown(), names_users);
     }
 
     pub(super) async fn create(
@@ -146,14 +151,24 @@ impl Manager {
         &self,
         id: SessionId,
         owner: Option<&UserKey>,
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<bool, StoreError> {
         let delete = self.inner.store.delete_dyn(id, owner);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
         let deleted =
             deleted.inspect_err(|error| self.report_write(error, &[Concern::Session(id)]))?;
         if deleted {
-            self.tell(&Event::Revoked { id, by });
+            let Revocation {
+                by,
+                actor,
+                user_key,
+            } = revocation;
+            self.tell(&Event::Revoked {
+                id,
+                user_key: owner.or(user_key).cloned(),
+                by,
+                actor: actor.filter(|actor| *actor != id),
+            });
         }
         Ok(deleted)
     }
@@ -162,21 +177,13 @@ impl Manager {
         &self,
         user: &UserKey,
         except: &[SessionId],
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<UserDeleted, StoreError> {
         let delete = self.inner.store.delete_user_dyn(user, except);
         let deleted = Patient::write(delete, self.config().store_timeout).await;
         let deleted =
             deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
-        // A user can revoke nothing again and again, and it would fill the log.
-        if deleted.deleted == 0 && by == RevokedBy::User {
-            return Ok(deleted);
-        }
-        self.tell(&Event::RevokedUser {
-            user_key: user.clone(),
-            sessions: deleted.deleted,
-            by,
-        });
+        self.tell_of_user(user, deleted.deleted, revocation);
         Ok(deleted)
     }
 
@@ -192,22 +199,36 @@ impl Manager {
         let deleted = Patient::write(delete, self.config().store_timeout).await;
         let deleted =
             deleted.inspect_err(|error| self.report_write(error, &[Concern::User(user)]))?;
-        if deleted.deleted > 0 {
-            self.tell(&Event::RevokedUser {
-                user_key: user.clone(),
-                sessions: deleted.deleted,
-                by: RevokedBy::User,
-            });
-        }
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(id));
+        self.tell_of_user(user, deleted.deleted, revocation);
         Ok(deleted)
     }
 
-    pub(crate) async fn delete_all(&self) -> Result<u64, StoreError> {
+    fn tell_of_user(&self, user: &UserKey, sessions: u64, revocation: Revocation<'_>) {
+        let Revocation { by, actor, .. } = revocation;
+        // A user can revoke nothing again and again, and it would fill the log.
+        if sessions == 0 && by == RevokedBy::User {
+            return;
+        }
+        self.tell(&Event::RevokedUser {
+            user_key: user.clone(),
+            sessions,
+            by,
+            actor,
+        });
+    }
+
+    pub(crate) async fn delete_all(&self, revocation: Revocation<'_>) -> Result<u64, StoreError> {
         let delete = self.inner.store.delete_all_dyn();
         let deleted = Patient::write(delete, self.config().store_timeout).await;
         let everybody = &[Concern::Everybody];
         let sessions = deleted.inspect_err(|error| self.report_write(error, everybody))?;
-        self.tell(&Event::RevokedEverybody { sessions });
+        let Revocation { by, actor, .. } = revocation;
+        self.tell(&Event::RevokedEverybody {
+            sessions,
+            by,
+            actor,
+        });
         Ok(sessions)
     }
 
@@ -270,7 +291,7 @@ impl Manager {
         };
         let error = error.clone();
         let event = Event::StoreFailed { error };
-        self.inner.log.write(&event, self.shown());
+        self.write(&event);
         let concerns = if is_unknown { concerns } else { &[] };
         self.inner.hub().publish_failure(&event, concerns);
     }

@@ -125,8 +125,13 @@ impl ManagerBuilder {
 
     /// Sends the cookie over plain HTTP too. Off by default: the cookie is `Secure`.
     ///
-    /// Whoever listens on the network is then logged in as the user. Browsers take a `Secure`
-    /// cookie from `http://localhost`, so development does not need this.
+    /// Whoever listens on the network is then logged in as the user.
+    ///
+    /// Chromium and Firefox keep a `Secure` cookie from `http://localhost` and send it back, so
+    /// development with them does not need this. Other clients take the cookie at the login and do not
+    /// send it back, which looks like a login that is forgotten at once: Safari, Python's requests, an
+    /// emulator, a phone in the LAN, and any browser at `http://0.0.0.0` or at the name of a machine.
+    /// Call this in builds for them, and never in production.
     pub fn insecure_http(mut self) -> Self {
         self.options.cookie.secure = false;
         self
@@ -142,6 +147,10 @@ impl ManagerBuilder {
 
     /// Chooses when other sites' requests bring the cookie. Defaults to [`SameSite::Strict`]:
     /// never. With [`SameSite::Lax`] a user who follows a link from elsewhere arrives logged in.
+    ///
+    /// A login at another site (OAuth, SAML, payment) ends in a redirect from there: with `Strict` the
+    /// page after it has no session, although the login succeeded. Use `Lax`, or let the callback
+    /// answer with a page of your own that leads on.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.options.cookie.same_site = same_site;
         self
@@ -222,13 +231,16 @@ impl ManagerBuilder {
     /// Waits so long for an answer of the store. Defaults to 2 seconds.
     ///
     /// Then the request is answered as by a store that failed: 503. What it asked the store to write
-    /// may happen nevertheless.
+    /// may happen nevertheless ([`StoreError::OutcomeUnknown`](crate::StoreError::OutcomeUnknown)).
+    /// Raise it where the store is slow, as on a busy disk.
     pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.options.store_timeout = store_timeout;
         self
     }
 
     /// Chooses whether the address of a login is kept. Defaults to `true`.
+    ///
+    /// The first login without an address is a line of the log, with what may be missing.
     pub fn with_ip(mut self, with_ip: bool) -> Self {
         self.options.capture.ip = with_ip;
         self
@@ -277,6 +289,17 @@ impl ManagerBuilder {
     /// # use sessionup_core::{Manager, MemoryStore, TrustedProxies};
     /// let proxies = TrustedProxies::hops(2)?;
     /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(proxies).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Behind a content delivery network that tells the address in a header of its own:
+    ///
+    /// ```
+    /// use sessionup_core::{ForwardingHeader, Manager, MemoryStore, TrustedProxies};
+    ///
+    /// let header = ForwardingHeader::single("CF-Connecting-IP")?;
+    /// let network = TrustedProxies::networks(["198.51.100.0/24"])?.header(header);
+    /// let manager = Manager::builder(MemoryStore::new()).trusted_proxies(network).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
@@ -345,6 +368,24 @@ impl ManagerBuilder {
     /// it by one of ours.
     pub fn accept_imported_tokens(mut self) -> Self {
         self.options.accept_imported = true;
+        self
+    }
+
+    /// Writes the user's key and the client's address to the log. Off by default: lines name sessions
+    /// by their ids.
+    ///
+    /// Both are personal data. Lines that know them have the fields `user`, in quotes and with what
+    /// does not print escaped, and `ip`, as far as [`with_ip`](Self::with_ip) and
+    /// [`truncate_ip`](Self::truncate_ip) keep addresses. Receivers of
+    /// [`events`](crate::Manager::events) are always told both.
+    ///
+    /// ```
+    /// # use sessionup_core::{Manager, MemoryStore};
+    /// let manager = Manager::builder(MemoryStore::new()).log_users(true).build()?;
+    /// # Ok::<(), sessionup_core::ConfigError>(())
+    /// ```
+    pub fn log_users(mut self, log_users: bool) -> Self {
+        self.options.log_users = log_users;
         self
     }
 

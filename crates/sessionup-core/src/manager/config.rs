@@ -68,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
+    pub(crate) log_users: bool,
 }
 
 impl Default for Options {
@@ -89,6 +90,7 @@ impl Default for Options {
             on_mismatch: OnMismatch::default(),
             limit: Some(DEFAULT_LIMIT),
             accept_imported: false,
+            log_users: false,
         }
     }
 }
@@ -112,6 +114,7 @@ pub(crate) struct Config {
     pub(crate) on_mismatch: OnMismatch,
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) accept_imported: bool,
+    pub(crate) log_users: bool,
 }
 
 impl Options {
@@ -135,6 +138,7 @@ impl Options {
             on_mismatch,
             limit,
             accept_imported,
+            log_users,
         } = self;
 
         let whole_millis = |duration: Duration, setting| {
@@ -191,6 +195,7 @@ impl Options {
             on_mismatch: *on_mismatch,
             limit: *limit,
             accept_imported: *accept_imported,
+            log_users: *log_users,
         })
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::client::Mismatch;
 use crate::cookie::SetCookie;
-use crate::events::{Event, RevokedBy, Watch};
+use crate::events::{Event, Revocation, RevokedBy, Watch};
 use crate::manager::{LazyClient, Manager, OnMismatch, OnReuse, Presented};
 use crate::proof::{Proof, TokenChange, prove, token_change};
 use crate::store::{Change, SecretChange, StoreError};
 use crate::{
-    Credential, Record, Refusal, Replaced, SecretHash, SessionId, Timestamp, Token, lifetime,
+    Credential, Record, Refusal, Replaced, SecretHash, Session, Timestamp, Token, lifetime,
 };
 
 /// What became of what a request presented.
@@ -98,7 +98,7 @@ impl Manager {
             let proof = prove(&record, &hash, now, grace);
             return match proof {
                 None => {
-                    other = Some(credential.id);
+                    other = Some(record);
                     continue;
                 }
                 Some(proof @ (Proof::Current | Proof::Superseded)) => {
@@ -119,7 +119,7 @@ impl Manager {
         } else {
             self.guess(*native, now)
         };
-        Ok((self.refuse(reason, other, client), None))
+        Ok((self.refuse(reason, other.as_deref(), client), None))
     }
 
     /// Guesses why nobody has a token, by the time in its id.
@@ -134,8 +134,8 @@ impl Manager {
         }
     }
 
-    fn refuse(&self, reason: Refusal, id: Option<SessionId>, client: &LazyClient) -> Loaded {
-        self.rejected(reason, id, client);
+    fn refuse(&self, reason: Refusal, record: Option<&Record>, client: &LazyClient) -> Loaded {
+        self.rejected(reason, record, client);
         Loaded::refused(reason)
     }
 
@@ -146,7 +146,7 @@ impl Manager {
     }
 
     fn late(&self, record: Arc<Record>, client: &LazyClient) -> Loaded {
-        self.rejected(Refusal::Replaced, Some(record.session.id), client);
+        self.rejected(Refusal::Replaced, Some(&record), client);
         Loaded::Refused {
             reason: Refusal::Replaced,
             behind: Some(record),
@@ -154,12 +154,13 @@ impl Manager {
     }
 
     async fn reused(&self, record: Arc<Record>, client: &LazyClient) -> Result<Loaded, StoreError> {
-        let id = record.session.id;
-        self.rejected(Refusal::Reused, Some(id), client);
+        self.rejected(Refusal::Reused, Some(&record), client);
         let behind = match self.config().on_reuse {
             OnReuse::Report => Some(record),
             OnReuse::Revoke => {
-                self.delete(id, None, RevokedBy::Reuse).await?;
+                let Session { id, user_key, .. } = &record.session;
+                let revocation = Revocation::by(RevokedBy::Reuse).of(user_key);
+                self.delete(*id, None, revocation).await?;
                 None
             }
         };
@@ -199,21 +200,26 @@ impl Manager {
         mismatch: Mismatch,
         client: &LazyClient,
     ) -> Result<Option<Loaded>, StoreError> {
-        let id = proven.record.session.id;
-        let ip = client.get().ip;
+        let Session { id, user_key, .. } = &proven.record.session;
         let reason = Refusal::Mismatch(mismatch);
         let behind = match self.config().on_mismatch {
             OnMismatch::Ignore | OnMismatch::Report => {
-                self.tell(&Event::Mismatched { mismatch, id, ip });
+                self.tell(&Event::Mismatched {
+                    mismatch,
+                    id: *id,
+                    user_key: user_key.clone(),
+                    ip: client.get().ip,
+                });
                 return Ok(None);
             }
             OnMismatch::Refuse => Some(Arc::clone(&proven.record)),
             OnMismatch::Revoke => {
-                self.delete(id, None, RevokedBy::Mismatch).await?;
+                let revocation = Revocation::by(RevokedBy::Mismatch).of(user_key);
+                self.delete(*id, None, revocation).await?;
                 None
             }
         };
-        self.rejected(reason, Some(id), client);
+        self.rejected(reason, Some(&proven.record), client);
         Ok(Some(Loaded::Refused { reason, behind }))
     }
 
@@ -283,7 +289,8 @@ impl Manager {
             Ok(None) => return Ok((self.recheck(proven, now).await?, None)),
             Err(_) => return Ok((Loaded::Live(proven), None)),
         };
-        self.tell_others(&Event::Renewed { id }, &watch);
+        let user_key = record.session.user_key.clone();
+        self.tell_others(&Event::Renewed { id, user_key }, &watch);
         let issued = self.issued(record, &token, now);
         let proven = Proven::by_present_token(issued.record);
         Ok((Loaded::Live(proven), Some((issued.cookie, watch))))
@@ -336,9 +343,14 @@ impl Manager {
         }
     }
 
-    fn rejected(&self, reason: Refusal, id: Option<SessionId>, client: &LazyClient) {
-        let ip = client.ip();
-        self.tell(&Event::Rejected { reason, id, ip });
+    fn rejected(&self, reason: Refusal, record: Option<&Record>, client: &LazyClient) {
+        let session = record.map(|record| &record.session);
+        self.tell(&Event::Rejected {
+            reason,
+            id: session.map(|session| session.id),
+            user_key: session.map(|session| session.user_key.clone()),
+            ip: client.ip(),
+        });
     }
 }
 

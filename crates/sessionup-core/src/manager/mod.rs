@@ -21,7 +21,7 @@ pub(crate) use load::{Arrival, Loaded, Proven};
 pub use request::Peer;
 pub(crate) use request::{LazyClient, Presented};
 
-use crate::events::{Events, Hub, Log, RevokedBy};
+use crate::events::{Events, Hub, Log, Revocation, RevokedBy};
 use crate::store::{CookieNameInUse, DynStore, Store};
 use crate::user_key::IntoUserKey;
 use crate::watermark::Steady;
@@ -87,8 +87,8 @@ impl Manager {
     /// keeps lifetime, idle timeout and persistence of its cookie from the manager that made it,
     /// whichever serves it later. One with another [`cookie_name`](ManagerBuilder::cookie_name)
     /// needs another [`kind`](ManagerBuilder::kind) too. Do not put layers of two managers around
-    /// one route: the handler gets the handle of the inner one, and only the outer one's cookie is
-    /// sent.
+    /// one route: the handler gets the handle of the inner one. Where a handler needs both, make the
+    /// other handle by `SessionLayers::handle` of `sessionup`.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -207,7 +207,9 @@ impl Manager {
     ///
     /// If the future is dropped, the session is revoked or not.
     pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
-        Ok(self.delete(id, None, RevokedBy::Admin).await?)
+        Ok(self
+            .delete(id, None, Revocation::by(RevokedBy::Admin))
+            .await?)
     }
 
     /// Revokes all sessions of a user, of every kind, in one step; says how many.
@@ -224,7 +226,8 @@ impl Manager {
         user_key: impl IntoUserKey + Send,
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
-        let deleted = self.delete_user(&user, &[], RevokedBy::Admin).await?;
+        let revocation = Revocation::by(RevokedBy::Admin);
+        let deleted = self.delete_user(&user, &[], revocation).await?;
         Ok(deleted.deleted)
     }
 
@@ -242,7 +245,7 @@ impl Manager {
     ///
     /// If the future is dropped, all sessions are revoked or none.
     pub async fn revoke_everybody(&self) -> Result<u64, Error> {
-        Ok(self.delete_all().await?)
+        Ok(self.delete_all(Revocation::by(RevokedBy::Admin)).await?)
     }
 }
 

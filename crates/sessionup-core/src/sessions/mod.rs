@@ -15,7 +15,7 @@ pub use login::Init;
 use state::{State, Visit};
 
 use crate::cookie::{self, Found, SetCookie};
-use crate::events::{RevokedBy, Watch};
+use crate::events::{Revocation, RevokedBy, Watch};
 use crate::manager::{LazyClient, Loaded, Manager, Peer, Presented, Proven};
 use crate::store::Epoch;
 use crate::user_key::IntoUserKey;
@@ -92,9 +92,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session of this request if its user proved who they are less than `within` ago:
-    /// the guard before what must not be done with a session that was left open (ASVS 5.0 7.5.1,
-    /// 7.5.3).
+    /// Returns the session if the user authenticated within the last `within`: the guard before what
+    /// must not be done with a session that was left open (ASVS 5.0 7.5.1, 7.5.3).
     ///
     /// Otherwise ask for the password again and call [`reauthenticate`](Sessions::reauthenticate).
     ///
@@ -127,6 +126,9 @@ impl Sessions {
     /// A live session that the request already has ends in the same step, so that a token an
     /// attacker knows is worth nothing after the login (ASVS 5.0 7.2.4). The new token goes out
     /// with the response.
+    ///
+    /// The key is your name for the user: text, or an integer such as an account's number. See
+    /// [`UserKey`](crate::UserKey) for its bounds, and [`IntoUserKey`] for types of your own.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -253,8 +255,9 @@ impl Sessions {
                 behind: Some(record),
                 ..
             } if self.state().is_lost => {
-                let user = &record.session.user_key;
-                self.delete_user(user, &[], RevokedBy::User).await?;
+                let Session { id, user_key, .. } = &record.session;
+                let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+                self.delete_user(user_key, &[], revocation).await?;
                 return Err(Error::NoSession);
             }
             Loaded::Refused { .. } => return Err(Error::NoSession),
@@ -351,9 +354,9 @@ impl Sessions {
     pub async fn revoke(&self) -> Result<(), Error> {
         let proven = self.proven().await?;
         if let Some(record) = &proven {
-            let id = record.session.id;
-            let manager = &self.visit.manager;
-            manager.delete(id, None, RevokedBy::Logout).await?;
+            let Session { id, user_key, .. } = &record.session;
+            let revocation = Revocation::by(RevokedBy::Logout).of(user_key);
+            self.visit.manager.delete(*id, None, revocation).await?;
         }
         self.end(proven.as_ref());
         Ok(())
@@ -377,7 +380,8 @@ impl Sessions {
         let session = &record.session;
         let owner = Some(&session.user_key);
         let manager = &self.visit.manager;
-        let revoked = manager.delete(id, owner, RevokedBy::User).await?;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(session.id));
+        let revoked = manager.delete(id, owner, revocation).await?;
         if id == session.id {
             self.end(Some(&record));
         }
@@ -402,7 +406,8 @@ impl Sessions {
             return Ok(0);
         };
         let Session { id, user_key, .. } = &record.session;
-        self.delete_user(user_key, &[*id], RevokedBy::User).await
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        self.delete_user(user_key, &[*id], revocation).await
     }
 
     /// Revokes all of the user's sessions, of every kind, in one step and removes the cookie; says how
@@ -419,8 +424,9 @@ impl Sessions {
         let Some(Proven { record, .. }) = self.still_live().await? else {
             return Ok(0);
         };
-        let user = &record.session.user_key;
-        let revoked = self.delete_user(user, &[], RevokedBy::User).await?;
+        let Session { id, user_key, .. } = &record.session;
+        let revocation = Revocation::by(RevokedBy::User).acting(Some(*id));
+        let revoked = self.delete_user(user_key, &[], revocation).await?;
         self.end(Some(&record));
         Ok(revoked)
     }
@@ -439,10 +445,61 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let user = user_key.into_user_key()?;
         let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.delete_user(&user, &[], revocation).await?;
         let own = live.filter(|record| record.session.user_key == user);
-        let revoked = self.delete_user(&user, &[], RevokedBy::Admin).await?;
         if own.is_some() {
             self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes any session by its id, whoever's it is; says whether it was there.
+    ///
+    /// For administrators, like [`Manager::revoke_by_id_unchecked`]; the log and
+    /// [`Event::Revoked`](crate::Event::Revoked) name the session of this request as the one that did
+    /// it. If it is the session of this request, the cookie is removed too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session is revoked or not.
+    pub async fn revoke_by_id_unchecked(&self, id: SessionId) -> Result<bool, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let manager = &self.visit.manager;
+        let revoked = manager.delete(id, None, revocation).await?;
+        let own = live.filter(|record| record.session.id == id);
+        if own.is_some() {
+            self.end(own.as_ref());
+        }
+        Ok(revoked)
+    }
+
+    /// Revokes the sessions of all users in one step, the one of this request too, and removes the
+    /// cookie; says how many.
+    ///
+    /// For administrators, like [`Manager::revoke_everybody`]; the log and
+    /// [`Event::RevokedEverybody`](crate::Event::RevokedEverybody) name the session of this request as
+    /// the one that did it. A login by this request afterwards is refused as overtaken; it needs a
+    /// request of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, all sessions are revoked or none.
+    pub async fn revoke_everybody(&self) -> Result<u64, Error> {
+        let live = self.live().await?.map(|proven| proven.record);
+        let revocation = Revocation::by(RevokedBy::Admin).acting(id_of(live.as_ref()));
+        let revoked = self.visit.manager.delete_all(revocation).await?;
+        if live.is_some() {
+            self.end(live.as_ref());
         }
         Ok(revoked)
     }
@@ -451,9 +508,10 @@ impl Sessions {
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
-    /// the work (ASVS 5.0 4.4.4). Revocations through this manager and those derived from it are
-    /// noticed at once, those by others at the latest within a minute. Returns too when the store
-    /// fails, since then nobody can say that the session is live.
+    /// the work (ASVS 5.0 4.4.4). The future borrows nothing, so it can go into a task or a callback. Revocations through any manager over the same store in this process
+    /// are noticed at once, and so are those that the store is told of by others and
+    /// [passes on](crate::store::SharedState::notify); all others at the latest within a minute.
+    /// Returns too when the store fails, since then nobody can say that the session is live.
     ///
     /// # Cancel safety
     ///
@@ -490,6 +548,10 @@ impl Sessions {
         }
         state.cookie.clone()
     }
+}
+
+fn id_of(record: Option<&Arc<Record>>) -> Option<SessionId> {
+    record.map(|record| record.session.id)
 }
 
 impl fmt::Debug for Sessions {

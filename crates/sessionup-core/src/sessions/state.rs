@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cookie::SetCookie;
-use crate::events::{RevokedBy, Watch};
+use crate::events::{Revocation, Watch};
 use crate::manager::{Arrival, Issued, LazyClient, Loaded, Manager, Presented, Proven};
 use crate::sessions::{CurrentSession, Sessions};
 use crate::store::{Epoch, UserDeleted};
@@ -111,10 +111,10 @@ impl Sessions {
         &self,
         user: &UserKey,
         except: &[SessionId],
-        by: RevokedBy,
+        revocation: Revocation<'_>,
     ) -> Result<u64, Error> {
         let manager = &self.visit.manager;
-        let deleted = manager.delete_user(user, except, by).await?;
+        let deleted = manager.delete_user(user, except, revocation).await?;
         self.note_revocation(user, deleted);
         Ok(deleted.deleted)
     }

@@ -130,6 +130,38 @@ fn renewed_record_goes_there_and_back() {
 }
 
 #[test]
+fn record_of_each_kind_comes_back() {
+    for kind in [Kind::USER, Kind::LOGIN_ATTEMPT, Kind::new("a-1").unwrap()] {
+        let mut stored = sample();
+        stored.record.session.kind = kind.clone();
+        let bytes = stored.encode();
+        assert_eq!(Stored::decode(id(), &bytes).unwrap(), stored);
+        let has_tag = bytes.len() > golden().len();
+        assert_eq!(has_tag, kind != Kind::USER, "{kind}");
+    }
+}
+
+/// A kind that cannot be read must not make a whole login of half a one.
+#[test]
+fn record_of_invalid_kind_is_an_error() {
+    let (head, tail) = head_and_tail(&sample());
+    let invalid: [&[u8]; 4] = [b"", b"User", b"a b", &[0xff]];
+    for kind in invalid {
+        let mut tail = tail.clone();
+        put_field(&mut tail, 11, &[kind]);
+        let decoded = Stored::decode(id(), &bytes_of(&head, &tail));
+        assert!(
+            matches!(decoded, Err(RecordError::Field { tag: 11 })),
+            "{kind:?}: {decoded:?}"
+        );
+    }
+    let mut twice = tail;
+    put_field(&mut twice, 11, &[b"guest"]);
+    put_field(&mut twice, 11, &[b"user"]);
+    Stored::decode(id(), &bytes_of(&head, &twice)).unwrap_err();
+}
+
+#[test]
 fn damaged_fields_of_a_renewal_are_errors() {
     let (head, tail) = head_and_tail(&sample());
     for (tag, length) in [

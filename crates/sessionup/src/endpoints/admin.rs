@@ -2,18 +2,18 @@
 
 use std::future::Future;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use sessionup_core::{ListedSession, Manager};
+use sessionup_core::{Manager, SessionPage};
 
 use super::answer::{Failure, Revoked, method_not_allowed, no_store, not_found};
 use super::guard::{Guard, Verdict, check};
-use super::query::Named;
-use super::user::NamedById;
+use super::path::NamedById;
+use super::query::{Named, Page};
 use crate::{CurrentSession, SameOriginLayer, SessionLayers, Sessions};
 
 /// Endpoints by which administrators list and revoke anybody's sessions (ASVS 5.0 7.4.5).
@@ -28,7 +28,7 @@ use crate::{CurrentSession, SameOriginLayer, SessionLayers, Sessions};
 ///   than an e-mail address.
 /// - In lists no session is marked as current.
 /// - Revoking the administrator's own session removes the cookie.
-/// - The log says which session was let in, and what it revoked.
+/// - The log says which session was let in. Lines and events of what it revoked name it as `actor`.
 #[derive(Clone, Debug)]
 #[must_use = "endpoints do nothing before their router is mounted"]
 pub struct AdminEndpoints {
@@ -102,17 +102,23 @@ impl AdminEndpoints {
 
 /// List a user's sessions
 ///
-/// The live ones, oldest first. None is marked as current.
+/// A page of the live ones in the order of their ids, which is that of their creation. None is marked
+/// as current. If more follow, the field `Link` leads to the next page.
 #[cfg_attr(feature = "openapi", utoipa::path(
     get,
     path = "/",
     operation_id = "adminListSessions",
     tag = "session administration",
     security(("session" = [])),
-    params(super::openapi::OfUser),
+    params(super::openapi::OfUser, super::openapi::OfPage),
     responses(
-        (status = 200, description = "The user's live sessions", body = [super::openapi::ListedSession]),
-        super::openapi::BadRequest,
+        (
+            status = 200,
+            description = "The user's live sessions",
+            body = [super::openapi::ListedSession],
+            headers(("Link", description = "Leads to the next page, `rel=\"next\"`; absent if there is none"))
+        ),
+        super::openapi::BadUserOrPage,
         super::openapi::Unauthorized,
         super::openapi::Forbidden,
         super::openapi::Unavailable,
@@ -121,11 +127,19 @@ impl AdminEndpoints {
 pub(super) async fn list(
     State(manager): State<Manager>,
     Named(user): Named,
-) -> Result<Json<Vec<ListedSession>>, Failure> {
-    Ok(Json(match user {
-        Some(user) => manager.list_by_user_key(user).await?,
-        None => Vec::new(),
-    }))
+    page: Page,
+) -> Result<impl IntoResponse, Failure> {
+    let listed = match &user {
+        Some(user) => {
+            let user = user.clone();
+            manager
+                .list_page_by_user_key(user, page.after, page.limit)
+                .await?
+        }
+        None => SessionPage::default(),
+    };
+    let link = page.link(user.as_ref(), listed.next);
+    Ok((link, Json(listed.sessions)))
 }
 
 /// Revoke anybody's session
@@ -145,20 +159,10 @@ pub(super) async fn list(
     ),
 ))]
 pub(super) async fn revoke(
-    State(manager): State<Manager>,
     sessions: Sessions,
-    named: Result<Path<NamedById>, PathRejection>,
+    NamedById(id): NamedById,
 ) -> Result<StatusCode, Failure> {
-    let Ok(Path(NamedById { id })) = named else {
-        return Err(Failure::NotFound);
-    };
-    // The administrator's own by the handle, which removes the cookie.
-    let own = sessions.current().await?;
-    let revoked = match own.filter(|session| session.id == id) {
-        Some(_) => sessions.revoke_by_id(id).await?,
-        None => manager.revoke_by_id_unchecked(id).await?,
-    };
-    if revoked {
+    if sessions.revoke_by_id_unchecked(id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Failure::NotFound)

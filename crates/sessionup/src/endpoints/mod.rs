@@ -14,7 +14,7 @@
 //!
 //! | For users | | |
 //! |---|---|---|
-//! | `GET /sessions` | their live sessions, oldest first | 200 `[…]` |
+//! | `GET /sessions?after=ID&limit=N` | a page of their live sessions, oldest first | 200 `[…]` |
 //! | `DELETE /sessions/{id}` | revoke one of their own | 204, 404 |
 //! | `POST /sessions/revoke-other` | revoke all but this one | 200 `{"revoked":2}` |
 //! | `POST /sessions/revoke-all` | revoke all | 200 `{"revoked":3}` |
@@ -22,7 +22,7 @@
 //!
 //! | For administrators | | |
 //! |---|---|---|
-//! | `GET /admin/sessions?user_key=ann` | a user's live sessions | 200 `[…]` |
+//! | `GET /admin/sessions?user_key=ann&after=ID&limit=N` | a page of a user's live sessions | 200 `[…]` |
 //! | `POST /admin/sessions/revoke-all?user_key=ann` | revoke them | 200 `{"revoked":3}` |
 //! | `DELETE /admin/sessions/{id}` | revoke anybody's | 204, 404 |
 //!
@@ -39,6 +39,13 @@
 //! 4. Another user's session, one that does not exist and what is no id at all are answered alike,
 //!    with 404.
 //! 5. Nothing that is sent tells a token.
+//! 6. Lists come in pages of at most `limit` sessions, from 1 to 1,000, by default 100, in the order of
+//!    their ids. If more follow, the response has `Link: <?after=…&limit=…>; rel="next"` (RFC 8288),
+//!    relative to the address of the request; a page may be short, or empty, although more follow.
+//!    Both parameters may be left out.
+//!
+//! A handler of your own that takes an id as `Path<SessionId>` answers a malformed id with 400 and a
+//! text of axum's. Take `Path<String>` and answer as for an unknown session, with 404, if `parse` fails.
 //!
 //! Nest the routers (`nest`), rather than merging them: they answer unknown paths themselves. To axum,
 //! `/sessions/` with a slash at its end is another path, and left to the application.
@@ -48,7 +55,9 @@ mod answer;
 mod guard;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod path;
 mod query;
+mod refused;
 mod user;
 
 pub use admin::AdminEndpoints;

@@ -1,8 +1,14 @@
-//! Which user an administrator asks about. Pure: from a query to a key.
+//! Which user an administrator asks about, and which page of a list. Pure: from a query to values, and
+//! back to the query of the next page.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
 use axum::extract::FromRequestParts;
+use http::HeaderName;
+use http::header::LINK;
 use http::request::Parts;
-use sessionup_core::UserKey;
+use sessionup_core::{ListOptions, SessionId, UserKey};
 
 use super::answer::Failure;
 
@@ -22,19 +28,89 @@ impl<S: Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// The page of a list that the parameters `after` and `limit` name. Without them it is the first page,
+/// of [`ListOptions::DEFAULT_LIMIT`] sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) after: Option<SessionId>,
+    pub(super) limit: NonZeroUsize,
+}
+
+impl<S: Sync> FromRequestParts<S> for Page {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let query = parts.uri.query().unwrap_or_default();
+        page(query).ok_or(Failure::BadRequest)
+    }
+}
+
+impl Page {
+    /// Makes the field that leads to the next page (RFC 8288), by a reference that is relative to the
+    /// address of this page. `None` if this page is the last one.
+    pub(super) fn link(
+        &self,
+        user: Option<&UserKey>,
+        next: Option<SessionId>,
+    ) -> Option<[(HeaderName, String); 1]> {
+        let (next, limit) = (next?, self.limit);
+        let user = user.map(|user| format!("user_key={}&", encode(user.as_str())));
+        let user = user.unwrap_or_default();
+        Some([(
+            LINK,
+            format!("<?{user}after={next}&limit={limit}>; rel=\"next\""),
+        )])
+    }
+}
+
 /// Reads the one `user_key` of a query. `None` if there is none, or several, or it is empty, or
 /// anything cannot be decoded.
 fn user_key(query: &str) -> Option<Named> {
+    let key = parameter(query, "user_key")?.filter(|key| !key.is_empty())?;
+    Some(Named(UserKey::new(key).ok()))
+}
+
+/// Reads `after` and `limit` of a query. `None` if one of them is there twice or out of bounds, or
+/// anything cannot be decoded.
+fn page(query: &str) -> Option<Page> {
+    let after = match parameter(query, "after")? {
+        Some(id) => Some(id.parse().ok()?),
+        None => None,
+    };
+    let limit = match parameter(query, "limit")? {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        Some(_) => return None,
+        None => ListOptions::DEFAULT_LIMIT,
+    };
+    (limit <= ListOptions::MAX_LIMIT).then_some(Page { after, limit })
+}
+
+/// Finds the value of a parameter, `Some(None)` if it is absent. `None` if it is there twice, or
+/// anything in the query cannot be decoded.
+fn parameter(query: &str, wanted: &str) -> Option<Option<String>> {
     let mut found = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
-        if name == "user_key" && found.replace(value).is_some() {
+        if name == wanted && found.replace(value).is_some() {
             return None;
         }
     }
-    let key = found.filter(|key| !key.is_empty())?;
-    Some(Named(UserKey::new(key).ok()))
+    Some(found)
+}
+
+/// Encodes a value for a query. Only unreserved characters (RFC 3986, 2.3) stay as they are.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Decodes a name or value of `application/x-www-form-urlencoded`.
@@ -112,6 +188,79 @@ mod tests {
         for (name, query) in cases {
             assert_eq!(user_key(query), None, "{name}");
         }
+    }
+
+    const ID: &str = "019ab3f0-7c00-7000-8000-000000000001";
+
+    #[test]
+    fn page_of_valid_query_is_read() {
+        let id = Some(ID.parse().unwrap());
+        let after = format!("after={ID}");
+        let escaped = format!("after={}", ID.replace('-', "%2D"));
+        let both = format!("user_key=ann&limit=25&after={ID}");
+        let cases: [(&str, Option<SessionId>, usize); 8] = [
+            ("", None, 100),
+            ("user_key=ann", None, 100),
+            (&after, id, 100),
+            (&escaped, id, 100),
+            ("limit=1", None, 1),
+            ("limit=1000", None, 1_000),
+            ("limit=%31", None, 1),
+            (&both, id, 25),
+        ];
+        for (query, after, limit) in cases {
+            let limit = NonZeroUsize::new(limit).unwrap();
+            assert_eq!(page(query), Some(Page { after, limit }), "{query}");
+        }
+    }
+
+    #[test]
+    fn page_of_malformed_query_is_none() {
+        let twice = format!("after={ID}&after={ID}");
+        let queries = [
+            "after=",
+            "after",
+            "after=x",
+            "after=019ab3f07c0070008000000000000001",
+            &twice,
+            "limit=",
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=%2B5",
+            "limit=+5",
+            "limit=5+",
+            "limit=1.5",
+            "limit=0x10",
+            "limit=ten",
+            "limit=18446744073709551617",
+            "limit=5&limit=5",
+            "limit=5&limi%74=6",
+            "x=%ff",
+        ];
+        for query in queries {
+            assert_eq!(page(query), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn link_of_next_page_reads_back() {
+        let key = UserKey::new("a/\u{e9} &=?#%+\"<>\r\n;~").unwrap();
+        let next = ID.parse().unwrap();
+        let first = page("limit=7").unwrap();
+        let [(name, value)] = first.link(Some(&key), Some(next)).unwrap();
+        assert_eq!(name, "link");
+        let query = value.strip_prefix("<?").unwrap();
+        let query = query.strip_suffix(">; rel=\"next\"").unwrap();
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%&=_".contains(&byte);
+        assert!(query.bytes().all(is_safe), "{query}");
+        assert_eq!(user_key(query), Some(Named(Some(key))));
+        let after = Some(next);
+        assert_eq!(page(query), Some(Page { after, ..first }));
+
+        assert_eq!(first.link(None, None), None);
+        let [(_, value)] = first.link(None, Some(next)).unwrap();
+        assert_eq!(value, format!("<?after={ID}&limit=7>; rel=\"next\""));
     }
 
     #[test]

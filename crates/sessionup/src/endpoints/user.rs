@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use serde::Deserialize;
-use sessionup_core::{ListedSession, Manager, SessionId};
+use sessionup_core::Manager;
 
 use super::answer::{Failure, Revoked, method_not_allowed, no_store, not_found};
+use super::path::NamedById;
+use super::query::Page;
 use crate::{ClearSiteData, SameOriginLayer, SessionLayers, Sessions};
 
 /// Endpoints by which users list and revoke their own sessions and log out.
@@ -23,6 +23,7 @@ use crate::{ClearSiteData, SameOriginLayer, SessionLayers, Sessions};
 ///   reached. The cookie is removed if the request had one.
 /// - The responses that end the session of the request have [`ClearSiteData`]; see
 ///   [`keep_site_data`](Self::keep_site_data).
+/// - Lists have all entries of a session's meta.
 /// - Cancel safety: a request that is broken off has revoked what it was for, all of it or nothing.
 ///
 /// ```
@@ -79,7 +80,8 @@ impl UserEndpoints {
     /// Leaves [`ClearSiteData`] out of the responses that end the session of the request.
     ///
     /// For an application that shares its registrable domain with others, whose cookies would go
-    /// too, or that keeps things in the browser that outlast a login.
+    /// too, or that keeps things in the browser that outlast a login, or whose users wait too long for
+    /// Chromium to search its cache.
     pub const fn keep_site_data(mut self) -> Self {
         self.at_end = None;
         self
@@ -117,29 +119,32 @@ impl UserEndpoints {
     }
 }
 
-/// The part of a path that names a session. Parameters of a path around it are none of its business.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct NamedById {
-    pub(super) id: SessionId,
-}
-
 /// List your sessions
 ///
-/// Your live sessions, oldest first; the one of this request is marked as current.
+/// A page of your live sessions in the order of their ids, which is that of their creation. The one
+/// of this request is marked as current. If more follow, the field `Link` leads to the next page.
 #[cfg_attr(feature = "openapi", utoipa::path(
     get,
     path = "/",
     operation_id = "listSessions",
     tag = "sessions",
     security(("session" = [])),
+    params(super::openapi::OfPage),
     responses(
-        (status = 200, description = "Your live sessions", body = [super::openapi::ListedSession]),
+        (
+            status = 200,
+            description = "Your live sessions",
+            body = [super::openapi::ListedSession],
+            headers(("Link", description = "Leads to the next page, `rel=\"next\"`; absent if there is none"))
+        ),
+        super::openapi::BadPage,
         super::openapi::Unauthorized,
         super::openapi::Unavailable,
     ),
 ))]
-pub(super) async fn list(sessions: Sessions) -> Result<Json<Vec<ListedSession>>, Failure> {
-    Ok(Json(sessions.list().await?))
+pub(super) async fn list(sessions: Sessions, page: Page) -> Result<impl IntoResponse, Failure> {
+    let listed = sessions.list_page(page.after, page.limit).await?;
+    Ok((page.link(None, listed.next), Json(listed.sessions)))
 }
 
 /// Revoke one of your sessions
@@ -167,11 +172,8 @@ pub(super) async fn list(sessions: Sessions) -> Result<Json<Vec<ListedSession>>,
 pub(super) async fn revoke(
     State(at_end): State<AtEnd>,
     sessions: Sessions,
-    named: Result<Path<NamedById>, PathRejection>,
+    NamedById(id): NamedById,
 ) -> Result<impl IntoResponse, Failure> {
-    let Ok(Path(NamedById { id })) = named else {
-        return Err(Failure::NotFound);
-    };
     let current = sessions.current().await?;
     if !sessions.revoke_by_id(id).await? {
         return Err(Failure::NotFound);

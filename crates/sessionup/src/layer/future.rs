@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
+use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -96,15 +97,18 @@ where
 impl<S, B, C, R> Future for AuthFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<C>>,
-    R: Reject<C>,
+    R: Reject,
 {
-    type Output = Result<Response<C>, S::Error>;
+    type Output = Result<Response<Either<C, R::Body>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             match this.stage.as_mut().project() {
-                StageProject::Calling { response } => return response.poll(context),
+                StageProject::Calling { response } => {
+                    let response = ready!(response.poll(context))?;
+                    return Poll::Ready(Ok(response.map(Either::Left)));
+                }
                 StageProject::Checking { check, waiting } => {
                     if waiting.is_none() {
                         // Polled after it was ready.
@@ -127,7 +131,7 @@ where
                     let (parts, _) = request.into_parts();
                     let mut response = this.reject.reject(&rejection, &parts);
                     visit.leave(response.headers_mut());
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(response.map(Either::Right)));
                 }
             }
         }

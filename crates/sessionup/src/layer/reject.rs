@@ -1,7 +1,9 @@
 //! How a request that may not pass is answered.
 
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode, request::Parts};
+use http_body_util::Full;
 use sessionup_core::{Error, Refusal};
 
 /// Why a layer did not let a request through.
@@ -45,21 +47,27 @@ impl Rejection {
 
 /// Answers a request that may not pass.
 ///
-/// Implemented by closures `Fn(&Rejection, &Parts) -> Response<B>`.
+/// Implemented by closures `Fn(&Rejection, &Parts) -> Response<B>`. The body `B` need not be that of
+/// the inner service: the layers send [`Either`](crate::layer::Either) of the two.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not answer rejected requests with a `Response<{B}>`",
+    message = "`{Self}` does not answer rejected requests with a response",
     note = "pass a closure `|rejection: &Rejection, request: &http::request::Parts| -> Response<_>`",
     note = "with axum, end it with `.into_response()`"
 )]
-pub trait Reject<B>: Clone + Send + Sync + 'static {
+pub trait Reject: Clone + Send + Sync + 'static {
+    /// Body of the responses to rejected requests.
+    type Body;
+
     /// Makes the response.
-    fn reject(&self, rejection: &Rejection, request: &Parts) -> Response<B>;
+    fn reject(&self, rejection: &Rejection, request: &Parts) -> Response<Self::Body>;
 }
 
-impl<B, F> Reject<B> for F
+impl<B, F> Reject for F
 where
     F: Fn(&Rejection, &Parts) -> Response<B> + Clone + Send + Sync + 'static,
 {
+    type Body = B;
+
     fn reject(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
         self(rejection, request)
     }
@@ -72,8 +80,10 @@ where
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to configure")]
 pub struct DefaultReject;
 
-impl<B: From<&'static str>> Reject<B> for DefaultReject {
-    fn reject(&self, rejection: &Rejection, _: &Parts) -> Response<B> {
+impl Reject for DefaultReject {
+    type Body = Full<Bytes>;
+
+    fn reject(&self, rejection: &Rejection, _: &Parts) -> Response<Full<Bytes>> {
         rejection.to_response()
     }
 }

@@ -1,27 +1,28 @@
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sessionup_core::Manager;
+use http_body_util::Either;
 use tower_service::Service;
 
 use crate::Sessions;
 use crate::layer::future::Waiting;
-use crate::layer::request::Visit;
+use crate::layer::request::{Site, Visit};
 use crate::layer::{AuthFuture, PublicFuture, Reject, Rejection};
 
 /// The service of [`PublicLayer`](crate::PublicLayer).
 #[derive(Clone, Debug)]
 pub struct Public<S> {
     inner: S,
-    manager: Manager,
+    site: Arc<Site>,
 }
 
 impl<S> Public<S> {
-    pub(super) const fn new(inner: S, manager: Manager) -> Self {
-        Self { inner, manager }
+    pub(super) const fn new(inner: S, site: Arc<Site>) -> Self {
+        Self { inner, site }
     }
 }
 
@@ -38,7 +39,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let visit = Visit::enter(&self.manager, &mut request);
+        let visit = Visit::enter(&self.site, &mut request);
         PublicFuture::new(self.inner.call(request), visit)
     }
 }
@@ -47,7 +48,7 @@ where
 #[derive(Clone)]
 pub struct Auth<S, R> {
     inner: S,
-    manager: Manager,
+    site: Arc<Site>,
     fresh_within: Option<Duration>,
     reject: R,
 }
@@ -55,13 +56,13 @@ pub struct Auth<S, R> {
 impl<S, R> Auth<S, R> {
     pub(super) const fn new(
         inner: S,
-        manager: Manager,
+        site: Arc<Site>,
         fresh_within: Option<Duration>,
         reject: R,
     ) -> Self {
         Self {
             inner,
-            manager,
+            site,
             fresh_within,
             reject,
         }
@@ -71,9 +72,9 @@ impl<S, R> Auth<S, R> {
 impl<S, R, B, C> Service<Request<B>> for Auth<S, R>
 where
     S: Service<Request<B>, Response = Response<C>> + Clone,
-    R: Reject<C>,
+    R: Reject,
 {
-    type Response = Response<C>;
+    type Response = Response<Either<C, R::Body>>;
     type Error = S::Error;
     type Future = AuthFuture<S, B, R>;
 
@@ -82,7 +83,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let visit = Visit::enter(&self.manager, &mut request);
+        let visit = Visit::enter(&self.site, &mut request);
         // The one that was polled to readiness is the one to call.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
@@ -100,7 +101,7 @@ impl<S: fmt::Debug, R> fmt::Debug for Auth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth")
             .field("inner", &self.inner)
-            .field("manager", &self.manager)
+            .field("site", &self.site)
             .finish_non_exhaustive()
     }
 }

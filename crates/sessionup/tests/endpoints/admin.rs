@@ -7,7 +7,7 @@ use sessionup::endpoints::AdminEndpoints;
 use sessionup::{CurrentSession, SameOriginLayer, UserKey};
 
 use super::rows::{FORBIDDEN, METHOD, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE};
-use super::stage::{ADMIN, Stage, administration, ask};
+use super::stage::{ADMIN, Stage, administration, ask, follow};
 use super::support::MARKER;
 
 const ANYTHING: [(&str, &str); 9] = [
@@ -101,6 +101,18 @@ async fn administrators_see_and_revoke_those_they_name() {
 }
 
 #[tokio::test]
+async fn admin_revoke_under_path_with_own_id_ends_session() {
+    let mut stage = Stage::with(|manager, app| {
+        app.nest("/tenants/{id}/sessions", administration(manager).router())
+    })
+    .await;
+    let path = stage.path("/tenants/7/sessions/{bobs}");
+    let reply = ask(&mut stage.root, "DELETE", &path).await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(stage.logged_in().await, [true, true, false, true]);
+}
+
+#[tokio::test]
 async fn revoking_ones_own_removes_the_cookie() {
     for (method, path) in [
         ("DELETE", "/admin/sessions/{roots}"),
@@ -114,6 +126,23 @@ async fn revoking_ones_own_removes_the_cookie() {
         assert_eq!(stage.root.cookie, None, "{path}");
         assert_eq!(stage.logged_in().await, [true, true, true, false], "{path}");
     }
+}
+
+#[tokio::test]
+async fn admin_list_in_pages_keeps_the_user() {
+    let key = "a/\u{e9} &=?#%+\"<>";
+    let mut stage = Stage::new().await;
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        let sessions = stage.manager.sessions([], sessionup::Peer::default());
+        all.push(sessions.init(key).await.unwrap().id.to_string());
+    }
+    all.sort();
+    let query: String = key.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let query = format!("?limit=1&user_key={query}");
+    let (ids, pages) = follow(&mut stage.root, ADMIN, &query).await;
+    assert_eq!(ids, all);
+    assert!(pages >= 3, "{pages}");
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     rows.extend(ids());
     rows.extend(keys());
+    rows.extend(pages());
     rows
 }
 
@@ -176,6 +177,44 @@ fn ids() -> Vec<Row> {
             path,
             status: 404,
             body: NOT_FOUND,
+        })
+        .collect()
+}
+
+/// Pages of lists.
+fn pages() -> Vec<Row> {
+    let own = [
+        ("?limit=1", 200, LIST),
+        ("?limit=1000", 200, LIST),
+        ("?after=00000000-0000-0000-0000-000000000000", 200, LIST),
+        ("?after=ffffffff-ffff-ffff-ffff-ffffffffffff", 200, "[]"),
+        ("?limit=0", 400, BAD_REQUEST),
+        ("?limit=1001", 400, BAD_REQUEST),
+        ("?limit=many", 400, BAD_REQUEST),
+        ("?after=x", 400, BAD_REQUEST),
+        ("?after=", 400, BAD_REQUEST),
+        ("?limit=1&limit=1", 400, BAD_REQUEST),
+    ];
+    let admin = [
+        ("?user_key=ann&limit=1000", 200, LIST),
+        ("?user_key=nobody&limit=1", 200, "[]"),
+        ("?user_key=ann&limit=0", 400, BAD_REQUEST),
+        ("?user_key=ann&after=x", 400, BAD_REQUEST),
+        ("?user_key=nobody&after=x", 400, BAD_REQUEST),
+        ("?limit=1", 400, BAD_REQUEST),
+    ];
+    let own = own.map(|case| (Ann, "/sessions", case));
+    let admin = admin.map(|case| (Root, "/admin/sessions", case));
+    let cases = own.into_iter().chain(admin);
+    cases
+        .map(|(who, route, (query, status, body))| Row {
+            who,
+            when: When::Usual,
+            method: "GET",
+            route,
+            path: format!("{route}{query}").leak(),
+            status,
+            body,
         })
         .collect()
 }

@@ -109,6 +109,26 @@ impl Stage {
     }
 }
 
+/// Reads a list by following `Link` from page to page. Returns the ids, and how many pages there were.
+pub(crate) async fn follow(browser: &mut Browser, path: &str, query: &str) -> (Vec<String>, u32) {
+    let (mut ids, mut pages) = (Vec::new(), 0);
+    let mut query = Some(query.to_owned());
+    while let Some(this) = query {
+        let reply = browser.get(&format!("{path}{this}")).await;
+        assert_eq!(reply.status, 200, "{this}: {}", reply.body);
+        let list = reply.json();
+        let list = list.as_array().unwrap().iter();
+        ids.extend(list.map(|session| session["id"].as_str().unwrap().to_owned()));
+        query = reply.header("link").map(|link| {
+            let next = link.strip_prefix('<').unwrap();
+            next.strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+        });
+        pages += 1;
+        assert!(pages < 100, "the pages have no end");
+    }
+    (ids, pages)
+}
+
 pub(crate) async fn ask(browser: &mut Browser, method: &str, path: &str) -> Reply {
     let request = Request::builder().method(method).uri(path);
     browser.send(request).await

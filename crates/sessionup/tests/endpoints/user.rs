@@ -7,7 +7,7 @@ use serde_json::json;
 use sessionup::{ClearSiteData, SameOriginLayer, SessionLayers};
 
 use super::rows::{METHOD, NOT_FOUND};
-use super::stage::{OWN, Stage, ask, users};
+use super::stage::{OWN, Stage, ask, follow, users};
 use super::support::{Browser, COOKIE_NAME, send};
 
 #[tokio::test]
@@ -35,6 +35,49 @@ async fn list_has_ones_own_sessions_and_marks_the_current_one() {
         device(false, "{other}", "18:39:06", safari),
     ]);
     assert_eq!(list, expected);
+}
+
+#[tokio::test]
+async fn list_in_pages_has_each_session_once() {
+    let mut stage = Stage::new().await;
+    let all = [stage.path("{current}"), stage.path("{other}")];
+    let (ids, pages) = follow(&mut stage.ann, OWN, "?limit=1").await;
+    assert_eq!(ids, all);
+    assert!(pages >= 2, "{pages}");
+    let (ids, pages) = follow(&mut stage.ann, OWN, "").await;
+    assert_eq!((ids, pages), (all.to_vec(), 1));
+}
+
+#[tokio::test]
+async fn page_behind_revoked_session_begins_with_next() {
+    let mut stage = Stage::new().await;
+    let first = stage.ann.get("/sessions?limit=1").await;
+    let link = first.header("link").unwrap();
+    let expected = stage.path("<?after={current}&limit=1>; rel=\"next\"");
+    assert_eq!(link, expected);
+    assert_eq!(stage.ann.post("/sessions/logout").await.status, 204);
+
+    let path = stage.path("/sessions?after={current}&limit=1");
+    let (ids, _) = follow(&mut stage.phone, &path, "").await;
+    assert_eq!(ids, [stage.path("{other}")]);
+}
+
+#[tokio::test]
+async fn list_without_limit_has_100_sessions() {
+    let mut stage = Stage::with(|manager, app| {
+        let manager = manager.derive().no_limit().build().unwrap();
+        app.nest(OWN, users(&manager).router())
+    })
+    .await;
+    let manager = stage.manager.derive().no_limit().build().unwrap();
+    for _ in 0..100 {
+        let sessions = manager.sessions([], sessionup::Peer::default());
+        sessions.init("ann").await.unwrap();
+    }
+    let list = stage.ann.get(OWN).await;
+    assert_eq!(list.json().as_array().unwrap().len(), 100);
+    let (ids, pages) = follow(&mut stage.ann, OWN, "").await;
+    assert_eq!((ids.len(), pages), (102, 2));
 }
 
 #[tokio::test]
@@ -197,6 +240,25 @@ async fn layers_further_out_share_the_handle() {
     assert_eq!(reply.set_cookies().len(), 1);
     let vary: Vec<_> = reply.headers.get_all("vary").iter().collect();
     assert_eq!(vary, ["Cookie"]);
+}
+
+#[tokio::test]
+async fn revoke_under_path_with_own_id_ends_session() {
+    let mut stage =
+        Stage::with(|manager, app| app.nest("/tenants/{id}/sessions", users(manager).router()))
+            .await;
+    let list = stage.ann.get("/tenants/7/sessions").await;
+    assert_eq!(list.json().as_array().unwrap().len(), 2);
+
+    let path = stage.path("/tenants/7/sessions/{other}");
+    let reply = ask(&mut stage.ann, "DELETE", &path).await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(stage.logged_in().await, [true, false, true, true]);
+
+    // The application's own parameter names no session.
+    let path = stage.path("/tenants/{current}/sessions/x");
+    assert_eq!(ask(&mut stage.ann, "DELETE", &path).await.status, 404);
+    assert_eq!(stage.logged_in().await, [true, false, true, true]);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use utoipa::openapi::{Components, OpenApi, Paths};
 
 use self::schemas::SessionError;
 pub(super) use self::schemas::{
-    BadRequest, ById, CrossSite, Forbidden, ListedSession, MayNotEnd, NotFound, OfUser,
-    Unauthorized, Unavailable,
+    BadPage, BadRequest, BadUserOrPage, ById, CrossSite, Forbidden, ListedSession, MayNotEnd,
+    NotFound, OfPage, OfUser, Unauthorized, Unavailable,
 };
 use super::{AdminEndpoints, UserEndpoints, admin, user};
 
@@ -18,8 +18,11 @@ impl UserEndpoints {
     /// Describes the endpoints as OpenAPI 3.1, as they are when nested at `at`.
     ///
     /// The session's cookie is the security scheme `session`. What is answered to paths and methods
-    /// that are not described is 404 and 405. Of [`utoipa`](https://docs.rs/utoipa), whose version is
-    /// that of this crate's dependency; `to_json` writes it, `merge` puts descriptions together.
+    /// that are not described is 404 and 405. The type is of [`utoipa`](https://docs.rs/utoipa), whose
+    /// version is that of this crate's dependency; `to_json` writes it.
+    ///
+    /// The field `info` is about these endpoints. `merge` keeps the `info` of the description that it
+    /// is called on, so begin with your own:
     ///
     /// ```
     /// use sessionup::{Manager, MemoryStore, endpoints::UserEndpoints};
@@ -27,6 +30,11 @@ impl UserEndpoints {
     /// let sessions = Manager::builder(MemoryStore::new()).build()?;
     /// let described = UserEndpoints::new(&sessions).openapi("/api/sessions");
     /// assert!(described.paths.paths.contains_key("/api/sessions/revoke-other"));
+    ///
+    /// let mut api = utoipa::openapi::OpenApi::default();
+    /// api.info = utoipa::openapi::Info::new("Our shop", "2.0.0");
+    /// api.merge(described);
+    /// assert_eq!(api.info.title, "Our shop");
     /// # Ok::<(), sessionup::ConfigError>(())
     /// ```
     #[must_use]

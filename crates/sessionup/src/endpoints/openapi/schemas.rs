@@ -140,6 +140,33 @@ pub(in crate::endpoints) struct OfUser {
     user_key: String,
 }
 
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::endpoints) struct OfPage {
+    /// Begins behind the session of this id, which need not exist any more.
+    #[param(
+        required = false,
+        format = "uuid",
+        pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )]
+    after: String,
+    /// Most sessions of the page. It may have fewer, even none, although others follow.
+    #[param(required = false, minimum = 1, maximum = 1_000, default = 100)]
+    limit: u32,
+}
+
+/// `after` or `limit` is malformed, out of bounds or there twice.
+#[derive(IntoResponses)]
+#[response(status = 400, example = json!({"error": "bad request"}))]
+pub(in crate::endpoints) struct BadPage(SessionError);
+
+/// There is no `user_key`, or several, or it is empty or wrongly encoded; or `after` or `limit` is
+/// malformed, out of bounds or there twice.
+#[derive(IntoResponses)]
+#[response(status = 400, example = json!({"error": "bad request"}))]
+pub(in crate::endpoints) struct BadUserOrPage(SessionError);
+
 /// There is no `user_key`, or several, or it is empty or wrongly encoded.
 #[derive(IntoResponses)]
 #[response(status = 400, example = json!({"error": "bad request"}))]

@@ -1,36 +1,37 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::Response;
+use http_body_util::Either;
 use pin_project_lite::pin_project;
 
 pin_project! {
     /// The response of [`SameOrigin`](super::SameOrigin).
     #[must_use = "futures do nothing unless polled"]
-    pub struct SameOriginFuture<F, C> {
+    pub struct SameOriginFuture<F, D> {
         #[pin]
-        stage: Stage<F, C>,
+        stage: Stage<F, D>,
     }
 }
 
 pin_project! {
     #[project = StageProject]
-    enum Stage<F, C> {
+    enum Stage<F, D> {
         Passed { #[pin] inner: F },
-        Refused { response: Option<Response<C>> },
+        Refused { response: Option<Response<D>> },
     }
 }
 
-impl<F, C> SameOriginFuture<F, C> {
+impl<F, D> SameOriginFuture<F, D> {
     pub(super) const fn pass(inner: F) -> Self {
         Self {
             stage: Stage::Passed { inner },
         }
     }
 
-    pub(super) const fn refuse(response: Response<C>) -> Self {
+    pub(super) const fn refuse(response: Response<D>) -> Self {
         let response = Some(response);
         Self {
             stage: Stage::Refused { response },
@@ -38,17 +39,20 @@ impl<F, C> SameOriginFuture<F, C> {
     }
 }
 
-impl<F, C, E> Future for SameOriginFuture<F, C>
+impl<F, C, D, E> Future for SameOriginFuture<F, D>
 where
     F: Future<Output = Result<Response<C>, E>>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<Either<C, D>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().stage.project() {
-            StageProject::Passed { inner } => inner.poll(context),
+            StageProject::Passed { inner } => {
+                let response = ready!(inner.poll(context))?;
+                Poll::Ready(Ok(response.map(Either::Left)))
+            }
             StageProject::Refused { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response)),
+                Some(response) => Poll::Ready(Ok(response.map(Either::Right))),
                 // Polled after it was ready.
                 None => Poll::Pending,
             },
@@ -56,7 +60,7 @@ where
     }
 }
 
-impl<F, C> fmt::Debug for SameOriginFuture<F, C> {
+impl<F, D> fmt::Debug for SameOriginFuture<F, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SameOriginFuture").finish_non_exhaustive()
     }

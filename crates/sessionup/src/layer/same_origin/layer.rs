@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
+use http::Response;
+use http::request::Parts;
 use tower_layer::Layer;
 
 use super::policy::Policy;
+use super::refused::Refused;
 use super::{InvalidOrigin, SameOrigin};
-use crate::layer::DefaultReject;
+use crate::layer::{DefaultReject, Reject, Rejection};
 
 /// Refuses requests that could change something and that another site made a browser send
 /// (cross-site request forgery; ASVS 5.0 3.5.1 to 3.5.3).
@@ -29,6 +32,7 @@ use crate::layer::DefaultReject;
 #[must_use = "a layer does nothing before it is added to a service"]
 pub struct SameOriginLayer<R = DefaultReject> {
     policy: Arc<Policy>,
+    refused: Arc<Refused>,
     reject: R,
 }
 
@@ -65,11 +69,30 @@ impl<R> SameOriginLayer<R> {
 
     /// Answers refused requests in another way, such as with a page.
     ///
-    /// `reject` is a [`Reject`](crate::Reject), most simply a closure, and is asked with
-    /// [`Rejection::CrossSite`](crate::Rejection::CrossSite).
-    pub fn reject<T>(self, reject: T) -> SameOriginLayer<T> {
+    /// `reject` is called with [`Rejection::CrossSite`]. With axum it ends with `.into_response()`.
+    /// Write the closure in the call, or name the types of both its arguments, as at
+    /// [`AuthLayer::reject`](crate::AuthLayer::reject).
+    ///
+    /// ```
+    /// use axum::response::{Html, IntoResponse};
+    /// use sessionup::SameOriginLayer;
+    ///
+    /// let layer = SameOriginLayer::new().reject(|rejection, _| {
+    ///     (rejection.status(), Html("<p>Please go back and try again.")).into_response()
+    /// });
+    /// ```
+    pub fn reject<F, B>(self, reject: F) -> SameOriginLayer<F>
+    where
+        F: Fn(&Rejection, &Parts) -> Response<B> + Clone + Send + Sync + 'static,
+    {
+        self.reject_with(reject)
+    }
+
+    /// Answers refused requests by a [`Reject`] that is no closure.
+    pub fn reject_with<T: Reject>(self, reject: T) -> SameOriginLayer<T> {
         SameOriginLayer {
             policy: self.policy,
+            refused: self.refused,
             reject,
         }
     }
@@ -79,6 +102,11 @@ impl<S, R: Clone> Layer<S> for SameOriginLayer<R> {
     type Service = SameOrigin<S, R>;
 
     fn layer(&self, inner: S) -> SameOrigin<S, R> {
-        SameOrigin::new(inner, Arc::clone(&self.policy), self.reject.clone())
+        SameOrigin::new(
+            inner,
+            Arc::clone(&self.policy),
+            Arc::clone(&self.refused),
+            self.reject.clone(),
+        )
     }
 }

@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use http_body_util::Either;
 use tower_service::Service;
 
 use super::SameOriginFuture;
 use super::policy::Policy;
+use super::refused::Refused;
 use crate::layer::{Reject, Rejection};
 
 /// The service of [`SameOriginLayer`](crate::SameOriginLayer).
@@ -14,14 +16,21 @@ use crate::layer::{Reject, Rejection};
 pub struct SameOrigin<S, R> {
     inner: S,
     policy: Arc<Policy>,
+    refused: Arc<Refused>,
     reject: R,
 }
 
 impl<S, R> SameOrigin<S, R> {
-    pub(super) const fn new(inner: S, policy: Arc<Policy>, reject: R) -> Self {
+    pub(super) const fn new(
+        inner: S,
+        policy: Arc<Policy>,
+        refused: Arc<Refused>,
+        reject: R,
+    ) -> Self {
         Self {
             inner,
             policy,
+            refused,
             reject,
         }
     }
@@ -30,11 +39,11 @@ impl<S, R> SameOrigin<S, R> {
 impl<S, R, B, C> Service<Request<B>> for SameOrigin<S, R>
 where
     S: Service<Request<B>, Response = Response<C>>,
-    R: Reject<C>,
+    R: Reject,
 {
-    type Response = Response<C>;
+    type Response = Response<Either<C, R::Body>>;
     type Error = S::Error;
-    type Future = SameOriginFuture<S::Future, C>;
+    type Future = SameOriginFuture<S::Future, R::Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -47,8 +56,7 @@ where
         let Err(cross_site) = verdict else {
             return SameOriginFuture::pass(self.inner.call(request));
         };
-        let because = cross_site.as_str();
-        tracing::debug!(target: "sessionup", because, "cross-site request refused");
+        self.refused.log(cross_site);
         let (parts, _) = request.into_parts();
         SameOriginFuture::refuse(self.reject.reject(&Rejection::CrossSite, &parts))
     }

@@ -60,6 +60,14 @@ impl Doubts {
 pub(crate) struct HeldDoubts<'a>(RwLockReadGuard<'a, HashSet<SessionId>>);
 
 impl HeldDoubts<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SessionId> {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn contains(&self, id: SessionId) -> bool {
         self.0.contains(&id)
     }

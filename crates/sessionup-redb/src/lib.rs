@@ -53,6 +53,7 @@ mod seeded;
 mod shared;
 mod store;
 mod sync;
+mod tombstones;
 mod touches;
 mod unlisted;
 mod verify;

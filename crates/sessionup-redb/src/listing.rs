@@ -17,6 +17,7 @@ use redb::{ReadTransaction, ReadableTable};
 use sessionup_core::{Kind, ListOptions, RecordPage, SessionId, StoreError, Timestamp, UserKey};
 
 use crate::database::{HeldPlace, ReadFailure};
+use crate::doubt::Revocations;
 use crate::error::Halt;
 use crate::reader::{answer, decode};
 use crate::shared::Shared;
@@ -90,6 +91,8 @@ struct View<'a> {
     /// The uses that were not yet written.
     seen: HashMap<SessionId, Timestamp>,
     in_doubt: HashSet<SessionId>,
+    /// The large deletions that were in doubt.
+    revocations: Revocations,
     /// Whether all of them were copied, and not those of some ids alone.
     is_whole: bool,
     ids: Option<Ids>,
@@ -118,10 +121,12 @@ impl<'a> View<'a> {
             unlisted,
             seen: HashMap::new(),
             in_doubt: HashSet::new(),
+            revocations: Revocations::default(),
             is_whole: false,
             ids: None,
         };
         let doubts = shared.doubts.hold();
+        view.revocations = doubts.revocations();
         if touches.len() + doubts.len() <= FEW {
             view.is_whole = true;
             view.seen = touches.iter().collect();
@@ -164,6 +169,10 @@ impl<'a> View<'a> {
         now: Timestamp,
     ) -> Result<RecordPage, Halt> {
         let sessions = self.transaction.open_table(shared.schema.sessions())?;
+        let schema = &shared.schema;
+        let tombstones = shared
+            .tombstones
+            .rows(&self.transaction, schema, &self.revocations)?;
         let mut page = RecordPage::default();
         let mut left = ids.found.into_iter();
         for (id, is_listed) in left.by_ref() {
@@ -174,7 +183,11 @@ impl<'a> View<'a> {
                 }
                 continue;
             };
-            let mut record = decode(id, bytes.value())?;
+            let stored = decode(id, bytes.value())?;
+            if tombstones.has_ended(&stored)? {
+                continue;
+            }
+            let mut record = stored.record;
             if record.session.user_key != *query.user {
                 if is_listed {
                     let why = "record is of another user than its entry";

@@ -10,10 +10,10 @@ use sessionup_core::{Record, SessionId, StoreError, Timestamp};
 
 use crate::cache::Loaded;
 use crate::database::ReadFailure;
+use crate::doubt::Revocations;
 use crate::error::Halt;
 use crate::queue::Taken;
 use crate::record::Stored;
-use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::touches::{self, Before, Put, Touches};
 use crate::verify::{Report, Snapshot};
@@ -125,13 +125,17 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
 
 /// Finds a record, live or not.
 pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, StoreError> {
-    if shared.doubts.contains(id) {
+    let Some(revocations) = shared.doubts.about(id) else {
         return Ok(None);
-    }
-    answer(shared, read(shared, id))
+    };
+    answer(shared, read(shared, &revocations, id))
 }
 
-fn read(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, ReadFailure> {
+fn read(
+    shared: &Shared,
+    revocations: &Revocations,
+    id: SessionId,
+) -> Result<Option<Loaded>, ReadFailure> {
     // A use that is not there, or no more, is in what is read. One that is there is told at the
     // moment at which the transaction begins: later, another session could have begun under its id.
     let touches = shared.touches.of(id).map(|_| shared.touches.hold());
@@ -139,7 +143,7 @@ fn read(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, ReadFailure> {
     let begun = place.database()?.begin_read();
     let seen = touches.and_then(|touches| touches.of(id));
     let transaction = begun.map_err(Halt::from)?;
-    let mut found = load(&transaction, &shared.schema, id)?;
+    let mut found = load(&transaction, shared, revocations, id)?;
     if let Some(loaded) = &mut found {
         touches::lay_over(&mut loaded.record, seen);
     }
@@ -158,23 +162,31 @@ pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result
 
 fn load(
     transaction: &ReadTransaction,
-    schema: &Schema,
+    shared: &Shared,
+    revocations: &Revocations,
     id: SessionId,
 ) -> Result<Option<Loaded>, Halt> {
-    let sessions = transaction.open_table(schema.sessions())?;
+    let sessions = transaction.open_table(shared.schema.sessions())?;
     let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
         return Ok(None);
     };
     let bytes = bytes.value();
+    let stored = decode(id, bytes)?;
+    let rows = shared
+        .tombstones
+        .rows(transaction, &shared.schema, revocations)?;
+    if rows.has_ended(&stored)? {
+        return Ok(None);
+    }
     Ok(Some(Loaded {
-        record: decode(id, bytes)?,
+        record: stored.record,
         bytes: bytes.len(),
     }))
 }
 
-pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<Record, Halt> {
+pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<Stored, Halt> {
     match Stored::decode(id, bytes) {
-        Ok(stored) => Ok(stored.record),
+        Ok(stored) => Ok(stored),
         Err(error) => {
             report_damage(id, &error);
             Err(StoreError::corrupt(id, error).into())

@@ -25,6 +25,7 @@ use sessionup_core::{SessionId, UserKey, is_seeded};
 use crate::record::user_key;
 use crate::schema::Schema;
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tombstones;
 use crate::window::{Scope, Window, time};
 use crate::writer::tables::report_damage;
 
@@ -134,6 +135,11 @@ impl Unlisted {
         Ok((database.begin_read()?, ids))
     }
 
+    /// Returns the sessions of a user that need not be listed, in the order of their ids.
+    pub(crate) fn ids_of(&self, user: &UserKey) -> Vec<SessionId> {
+        of(&self.hold().entries, user).collect()
+    }
+
     /// How many wait, and whether the file says that there may be any.
     pub(crate) fn waiting(&self) -> (usize, bool) {
         let state = self.hold();
@@ -241,6 +247,30 @@ impl Draft {
         self.gone.extend(gone.cloned());
     }
 
+    /// The next sessions of a user that wait, in the order of their ids.
+    pub(crate) fn of_after(
+        &self,
+        user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
+    ) -> Vec<SessionId> {
+        let state = self.unlisted.hold();
+        let first = (
+            user.clone(),
+            after.unwrap_or(SessionId::from_bytes([0; 16])),
+        );
+        let next = |entries: &BTreeSet<Entry>| -> Vec<_> {
+            let from = entries.range(&first..);
+            let own = from.take_while(|(of, _)| of == user);
+            let next = own.filter(|entry| Some(entry.1) != after && !self.gone.contains(entry));
+            next.take(at_most).map(|(_, id)| *id).collect()
+        };
+        let mut ids = [next(&state.entries), next(&self.added)].concat();
+        ids.sort_unstable();
+        ids.truncate(at_most);
+        ids
+    }
+
     /// The sessions of a user that wait.
     pub(crate) fn of(&self, user: &UserKey) -> Vec<SessionId> {
         let state = self.unlisted.hold();
@@ -305,11 +335,14 @@ impl Draft {
         &self,
         transaction: &WriteTransaction,
         schema: &Schema,
+        tombstones: &tombstones::Draft,
     ) -> Result<(), redb::Error> {
-        if self.progress.scope == self.scope {
+        if self.progress.scope == self.scope && !tombstones.changes_format() {
             return Ok(());
         }
-        self.progress.scope.write(transaction, schema)
+        self.progress
+            .scope
+            .write(transaction, schema, tombstones.has_rows())
     }
 
     /// Shows readers what the transaction adds. To be called before it commits.

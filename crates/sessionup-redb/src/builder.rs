@@ -17,6 +17,7 @@ use crate::reserve::{FileReserve, Keeper, Reserve};
 use crate::schema::Schema;
 use crate::shared::{Claim, Memory, Opener, Shared, Source};
 use crate::store::RedbStore;
+use crate::tombstones::Tombstones;
 use crate::touches::Touches;
 use crate::unlisted::{Pace, Unlisted};
 use crate::writer::prune::{self, Progress};
@@ -49,6 +50,7 @@ pub struct RedbStoreBuilder {
     cache_bytes: usize,
     record_cache_bytes: usize,
     entering: Pace,
+    deleted_at_once: usize,
     reserve_bytes: u64,
     reserve: Option<Arc<dyn Reserve>>,
 }
@@ -113,6 +115,7 @@ impl RedbStoreBuilder {
             cache_bytes: CACHE_BYTES,
             record_cache_bytes: 64 * 1024 * 1024,
             entering: Pace::Usual,
+            deleted_at_once: Tombstones::AT_ONCE,
             reserve_bytes: 1024 * 1024,
             reserve: None,
         }
@@ -269,6 +272,17 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn most_unlisted(mut self, sessions: usize) -> Self {
         self.entering = Pace::Few(sessions);
+        self
+    }
+
+    /// Ends the sessions of a deletion by a tombstone if they are more than so many, and deletes
+    /// their records later.
+    ///
+    /// For tests, which want to see with few sessions what comes of many. Defaults to 1,000.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn deleted_at_once(mut self, sessions: usize) -> Self {
+        self.deleted_at_once = sessions;
         self
     }
 
@@ -445,6 +459,7 @@ impl RedbStoreBuilder {
             settings,
             record_cache_bytes,
             entering,
+            deleted_at_once,
             ..
         } = self;
         let Parts {
@@ -458,10 +473,16 @@ impl RedbStoreBuilder {
         let unlisted = Unlisted::new(entering);
         let restored = unless_it_panics(|| unlisted.restore(source.database(), &schema))?;
         restored.map_err(OpenError::of_database)?;
+        let tombstones = Tombstones::new(deleted_at_once);
+        let restored = unless_it_panics(|| {
+            tombstones.restore(source.database(), &schema, |user| unlisted.ids_of(user))
+        })?;
+        restored.map_err(OpenError::of_database)?;
         let memory = Memory {
             touches: Touches::new(settings.touch_delay, Touches::CAPACITY),
             cache: Cache::new(record_cache_bytes),
             unlisted,
+            tombstones,
         };
         let mut shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
         shared.pruning = Arc::new(Progress::within(settings.prune_time));

@@ -37,6 +37,7 @@ mod identity;
 #[cfg(test)]
 #[path = "../tests/support/limit.rs"]
 mod limit;
+mod listing;
 mod marks;
 mod overlay;
 mod queue;
@@ -52,6 +53,7 @@ mod seeded;
 mod shared;
 mod store;
 mod sync;
+mod tombstones;
 mod touches;
 mod unlisted;
 mod verify;

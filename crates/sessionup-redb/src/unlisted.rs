@@ -25,6 +25,7 @@ use sessionup_core::{SessionId, UserKey, is_seeded};
 use crate::record::user_key;
 use crate::schema::Schema;
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tombstones;
 use crate::window::{Scope, Window, time};
 use crate::writer::tables::report_damage;
 
@@ -119,16 +120,24 @@ impl Unlisted {
         Ok(())
     }
 
-    /// Begins to read from a database; returns also the sessions of a user that need not be listed
-    /// in what is read, in the order of their ids.
+    /// Begins to read from a database; returns also some sessions of a user that need not be listed
+    /// in what is read, in the order of their ids: those behind an id.
     pub(crate) fn read(
         &self,
         database: &Database,
         user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
     ) -> Result<(ReadTransaction, Vec<SessionId>), redb::TransactionError> {
         let state = self.hold();
-        let ids = of(&state.entries, user).collect();
+        let ids = after_of(&state.entries, user, after);
+        let ids = ids.take(at_most).collect();
         Ok((database.begin_read()?, ids))
+    }
+
+    /// Returns the sessions of a user that need not be listed, in the order of their ids.
+    pub(crate) fn ids_of(&self, user: &UserKey) -> Vec<SessionId> {
+        of(&self.hold().entries, user).collect()
     }
 
     /// How many wait, and whether the file says that there may be any.
@@ -160,8 +169,20 @@ impl Unlisted {
 
 /// The sessions of a user among entries, in the order of their ids.
 fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
-    let first = (user.clone(), SessionId::from_bytes([0; 16]));
-    let from = entries.range(first..);
+    after_of(entries, user, None)
+}
+
+/// As [`of`], those behind an id.
+fn after_of(
+    entries: &BTreeSet<Entry>,
+    user: &UserKey,
+    after: Option<SessionId>,
+) -> impl Iterator<Item = SessionId> {
+    let from = match after {
+        Some(after) => Bound::Excluded((user.clone(), after)),
+        None => Bound::Included((user.clone(), SessionId::from_bytes([0; 16]))),
+    };
+    let from = entries.range((from, Bound::Unbounded));
     from.take_while(move |(of, _)| of == user)
         .map(|(_, id)| *id)
 }
@@ -224,6 +245,30 @@ impl Draft {
         let state = self.unlisted.hold();
         let gone = state.entries.iter().filter(|(_, gone)| *gone == id);
         self.gone.extend(gone.cloned());
+    }
+
+    /// The next sessions of a user that wait, in the order of their ids.
+    pub(crate) fn of_after(
+        &self,
+        user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
+    ) -> Vec<SessionId> {
+        let state = self.unlisted.hold();
+        let first = (
+            user.clone(),
+            after.unwrap_or(SessionId::from_bytes([0; 16])),
+        );
+        let next = |entries: &BTreeSet<Entry>| -> Vec<_> {
+            let from = entries.range(&first..);
+            let own = from.take_while(|(of, _)| of == user);
+            let next = own.filter(|entry| Some(entry.1) != after && !self.gone.contains(entry));
+            next.take(at_most).map(|(_, id)| *id).collect()
+        };
+        let mut ids = [next(&state.entries), next(&self.added)].concat();
+        ids.sort_unstable();
+        ids.truncate(at_most);
+        ids
     }
 
     /// The sessions of a user that wait.
@@ -290,11 +335,14 @@ impl Draft {
         &self,
         transaction: &WriteTransaction,
         schema: &Schema,
+        tombstones: &tombstones::Draft,
     ) -> Result<(), redb::Error> {
-        if self.progress.scope == self.scope {
+        if self.progress.scope == self.scope && !tombstones.changes_format() {
             return Ok(());
         }
-        self.progress.scope.write(transaction, schema)
+        self.progress
+            .scope
+            .write(transaction, schema, tombstones.has_rows())
     }
 
     /// Shows readers what the transaction adds. To be called before it commits.

@@ -57,3 +57,17 @@ mod borrowed_memory {
         Fixture::new(store.expect("a store"))
     });
 }
+
+mod file_where_every_deletion_is_large {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder().deleted_at_once(0)));
+}
+
+mod file_where_most_deletions_are_large {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || {
+        in_file(builder().deleted_at_once(1).most_unlisted(1))
+    });
+}

@@ -451,13 +451,13 @@ fn newer_format_is_refused() {
     drop(builder().on(Arc::clone(&database)).unwrap());
     let transaction = database.begin_write().unwrap();
     let mut about = transaction.open_table(ABOUT).unwrap();
-    assert_eq!(about.insert("format", 3).unwrap().unwrap().value(), 1);
+    assert_eq!(about.insert("format", 5).unwrap().unwrap().value(), 1);
     drop(about);
     transaction.commit().unwrap();
 
     let opened = builder().on(database);
 
-    let expected = Err::<(), _>((3, 2));
+    let expected = Err::<(), _>((5, 4));
     let found = opened.map(drop).map_err(|error| match error {
         OpenError::NewerFormat { found, supported } => (found, supported),
         error => panic!("{error}"),

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use redb::backends::FileBackend;
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
-    WriteTransaction,
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    Value, WriteTransaction,
 };
 use sessionup_core::StoreError;
 
@@ -92,6 +92,11 @@ fn copy_bucket(shared: &Shared, from: &ReadTransaction, file: File) -> Result<()
     copying.copy(schema.sessions())?;
     copying.copy(schema.by_user())?;
     copying.copy(schema.by_expiry())?;
+    match from.open_table(schema.tombstones()) {
+        Ok(_) => copying.copy(schema.tombstones())?,
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     to.commit()?;
     Ok(database.close()?)
 }

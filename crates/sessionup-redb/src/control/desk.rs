@@ -147,7 +147,7 @@ impl Desk {
     }
 
     /// Reads some records, of one user or all, from the first after an id; as
-    /// [`reader::list`](crate::reader::list) in what concerns uses and doubts.
+    /// [`listing::page`](crate::listing::page) in what concerns uses and doubts.
     fn piece(
         &self,
         user: Option<&UserKey>,
@@ -161,27 +161,33 @@ impl Desk {
         let limit = Limit {
             records: at_most.clamp(1, PIECE),
             bytes: PIECE_BYTES,
+            looks: PIECE,
         };
-        // More than one round if all of a round's are in doubt: none would be the end.
+        // More than one round if all of a round's have ended or are in doubt: none would be the end.
         while piece.is_empty() {
+            let revocations = shared.doubts.revocations();
             let touches = shared.touches.hold();
             let read = shared.place.read(|database| {
+                let schema = &shared.schema;
                 let Some(user) = user else {
                     let transaction = database.begin_read()?;
-                    let piece = walk::piece(&transaction, &shared.schema, None, last, limit);
+                    let piece = walk::piece(&transaction, schema, None, last, limit, revocations);
                     return piece.map_err(Halt::Broken);
                 };
-                let (transaction, unlisted) = shared.unlisted.read(database, user)?;
+                let (transaction, unlisted) =
+                    shared.unlisted.read(database, user, last, usize::MAX)?;
                 let unlisted = &unlisted;
                 let whose = Some(Whose { user, unlisted });
-                let piece = walk::piece(&transaction, &shared.schema, whose, last, limit);
+                let piece = walk::piece(&transaction, schema, whose, last, limit, revocations);
                 piece.map_err(Halt::Broken)
             });
             let found = reader::answer(shared, read)?;
             let doubts = shared.doubts.hold();
-            let Some((id, _)) = found.last() else { break };
-            last = Some(*id);
-            for (id, mut record) in found {
+            if found.last == last {
+                break;
+            }
+            last = found.last;
+            for (id, mut record) in found.found {
                 if doubts.contains(id) {
                     continue;
                 }
@@ -349,7 +355,7 @@ mod tests {
             let created = desk.store.create(record, CreateOptions::default(), time(0));
             block_on(created).unwrap();
         }
-        desk.shared().put_in_doubt([id(1), id(3)]);
+        desk.shared().put_in_doubt([id(1), id(3)], &[]);
         let user = User(UserKey::new("ann").unwrap());
         let (last, at_most) = (None, 1);
 

@@ -217,7 +217,7 @@ impl Sent {
         let record = match record {
             Ok(record) => {
                 let bare = Record::new(record.session, SecretHash::from_bytes([0; 32]));
-                Ok(BASE64.encode(&encode_new(&bare, 0)))
+                Ok(BASE64.encode(&encode_new(&bare, 0, 0)))
             }
             Err(error) => Err(chain(&error)),
         };

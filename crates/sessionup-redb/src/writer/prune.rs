@@ -8,6 +8,7 @@ use sessionup_core::{Pruned, SessionId, Timestamp, is_seeded};
 use crate::error::Halt;
 use crate::record::Stored;
 use crate::schema::step;
+use crate::shared::Shared;
 use crate::sync::{Instant, Mutex, MutexGuard, PoisonError};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
@@ -77,7 +78,11 @@ impl Progress {
 
 impl Operation for Prune {
     type Answer = Pruned;
-    const IS_ALONE: bool = true;
+    const IS_MOOT_ALONE: bool = true;
+
+    fn is_alone(&self, _: &Shared) -> bool {
+        true
+    }
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Pruned, Halt> {
         let end = Instant::now().checked_add(self.progress.time);
@@ -146,7 +151,7 @@ impl Slice {
     ) -> Result<Outcome, Halt> {
         let stored = match lead(filed, id, tables)? {
             Lead::Record(stored) => stored,
-            Lead::Damaged => return Ok(Outcome::Done),
+            Lead::Damaged | Lead::Ended => return Ok(Outcome::Done),
             Lead::Nowhere => {
                 if self.left > 0 {
                     self.left -= 1;
@@ -182,6 +187,8 @@ impl Slice {
 enum Lead {
     /// To a record that cannot be read. It keeps its entry: a later version may be able to.
     Damaged,
+    /// To a record that a tombstone has ended. It is deleted with the others.
+    Ended,
     /// To nothing, or to a record that is filed elsewhere.
     Nowhere,
     Record(Box<Stored>),
@@ -198,6 +205,7 @@ fn lead(filed: i64, id: SessionId, tables: &Tables<'_>) -> Result<Lead, Halt> {
             report_damage(id, &error);
             Lead::Damaged
         }
+        None if tables.has_ended(id)? => Lead::Ended,
         Some(Found::Whole(_)) | None => Lead::Nowhere,
     })
 }
@@ -212,6 +220,7 @@ mod tests {
     use crate::builder::Commits;
     use crate::schema::Schema;
     use crate::store::RedbStore;
+    use crate::tombstones::Tombstones;
     use crate::touches::Touches;
     use crate::unlisted::{Pace, Unlisted};
     use crate::writer::operation::Effects;
@@ -223,8 +232,16 @@ mod tests {
         let unlisted = Arc::new(Unlisted::new(Pace::Usual));
         let (mut draft, mut effects) = (unlisted.draft(), Effects::default());
         let transaction = schema.begin_write(database).unwrap();
-        let mut tables =
-            Tables::open(&transaction, &schema, &touches, &mut draft, &mut effects).unwrap();
+        let mut tombstones = Arc::new(Tombstones::new(9)).draft();
+        let tables = Tables::open(
+            &transaction,
+            &schema,
+            &touches,
+            &mut draft,
+            &mut tombstones,
+            &mut effects,
+        );
+        let mut tables = tables.unwrap();
         let pruned = prune.apply(&mut tables).unwrap();
         drop(tables);
         transaction.abort().unwrap();

@@ -4,12 +4,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sessionup_core::UserKey;
 use sessionup_core::store::Cause;
 
 use crate::error::{Failure, WriterStopped, with_causes};
 use crate::reserve::State;
 use crate::shared::Shared;
 use crate::sync::Instant;
+use crate::writer::batch::SLICE;
 
 /// Watches over the database and opens it anew, not more often than a growing pause allows.
 pub(super) struct Recovery {
@@ -122,6 +124,23 @@ impl Recovery {
         let full = self.full.as_ref()?;
         (!full.trying.is_due() || self.lacks_reserve()).then_some(&full.failure)
     }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full.is_some()
+    }
+
+    /// Returns how many records may be deleted now that tombstones have ended: few while the disk is
+    /// full, for that takes room before it gives some. Then it is tried as often as anything else.
+    pub(super) fn can_sweep(&self) -> Option<usize> {
+        if !self.shared.place.is_open() || !self.shared.doubts.is_empty() {
+            return None;
+        }
+        match &self.full {
+            None => Some(usize::MAX),
+            Some(full) => full.trying.is_due().then_some(SLICE),
+        }
+    }
+
     pub(super) fn found_room(&mut self) {
         self.shared.board.set(|board| &board.disk_is_full, false);
         self.full = None;
@@ -208,6 +227,11 @@ fn reopen(shared: &Shared) -> Result<(), Cause> {
     // Which of the last transactions happened is known only now.
     let restored = shared.unlisted.restore(&database, &shared.schema);
     restored.map_err(|error| -> Cause { Arc::new(error) })?;
+    let unlisted = |user: &UserKey| shared.unlisted.ids_of(user);
+    let restored = shared
+        .tombstones
+        .restore(&database, &shared.schema, unlisted);
+    restored.map_err(|error| -> Cause { Arc::new(error) })?;
     shared.place.open(database);
     Ok(())
 }
@@ -281,6 +305,7 @@ mod tests {
     use crate::reserve::Keeper;
     use crate::schema::Schema;
     use crate::shared::{Memory, Opener, Source};
+    use crate::tombstones::Tombstones;
     use crate::touches::Touches;
     use crate::unlisted::{Pace as Entering, Unlisted};
     use crate::warnings::warnings_of;
@@ -294,6 +319,7 @@ mod tests {
             touches: Touches::new(Duration::ZERO, 9),
             cache: Cache::new(0),
             unlisted: Unlisted::new(Entering::Usual),
+            tombstones: Tombstones::new(9),
         };
         let (source, keeper) = (Source::Owned(database, opener), Keeper::default());
         let (queue, kept) = (NonZeroUsize::MIN, Entries::default());

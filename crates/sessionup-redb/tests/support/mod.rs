@@ -39,6 +39,8 @@ struct Inner {
     has_no_cache: AtomicBool,
     fault: Mutex<Option<Fault>>,
     room: Mutex<Room>,
+    /// What was on it after each sync, since that is remembered.
+    images: Mutex<Option<Vec<Vec<u8>>>>,
     gate: Mutex<Gate>,
     gate_moved: Condvar,
 }
@@ -229,6 +231,22 @@ impl Disk {
         copy
     }
 
+    /// Remembers what is on it after each sync from now on.
+    pub(crate) fn remember(&self) {
+        *self.0.images.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// A disk for each sync since [`Disk::remember`], with what was on this one after it.
+    pub(crate) fn remembered(&self) -> Vec<Self> {
+        let images = self.0.images.lock().unwrap().take().unwrap();
+        let disk = |bytes| {
+            let disk = Self::default();
+            *disk.0.bytes.lock().unwrap() = bytes;
+            disk
+        };
+        images.into_iter().map(disk).collect()
+    }
+
     /// Writes what is on it now to a file.
     pub(crate) fn copy_to(&self, path: &std::path::Path) {
         std::fs::write(path, &*self.0.bytes.lock().unwrap()).unwrap();
@@ -382,6 +400,9 @@ impl StorageBackend for OnDisk {
         self.0.pass_gate();
         self.0.access(At::Sync)?;
         self.0.0.syncs.fetch_add(1, Ordering::SeqCst);
+        if let Some(images) = &mut *self.0.0.images.lock().unwrap() {
+            images.push(self.0.0.bytes.lock().unwrap().clone());
+        }
         Ok(())
     }
 

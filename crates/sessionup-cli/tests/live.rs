@@ -200,7 +200,7 @@ fn revoke_all_beside_a_server_ends_every_session() {
 
 /// What the server would not hear of is not done.
 #[test]
-fn commands_change_nothing_beside_a_server_with_another_file() {
+fn commands_beside_server_with_other_file_change_nothing() {
     let (place, server) = served();
     place.done("backup other.redb");
     fs::rename(place.path("s.redb"), place.path("served.redb")).unwrap();

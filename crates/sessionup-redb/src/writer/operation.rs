@@ -95,10 +95,6 @@ pub(crate) trait Task: Send {
     fn fail(self: Box<Self>, failure: &Failure, doubts: &Doubts);
 }
 
-fn is_made(sessions: &[(SessionId, Fate)], id: SessionId) -> bool {
-    sessions.contains(&(id, Fate::Created))
-}
-
 struct Job<O: Operation> {
     operation: O,
     caller: oneshot::Sender<Result<O::Answer, StoreError>>,
@@ -147,13 +143,12 @@ impl<O: Operation> Task for Job<O> {
     fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
         let (changes, sessions) = (tables.effects.changes, tables.effects.sessions.len());
         let outcome = self.operation.apply(tables);
-        let fates = tables.effects.sessions.split_at_checked(sessions);
-        let (before, fates) = fates.unwrap_or_default();
+        let fates = tables.effects.sessions.get(sessions..).unwrap_or_default();
         self.part = Part {
             had_changed: tables.effects.changes != changes,
             had_altered: fates.iter().any(|(_, fate)| *fate != Fate::Created),
         };
-        self.rests_on_new = O::ONLY_ENDS && fates.iter().any(|(id, _)| is_made(before, *id));
+        self.rests_on_new = O::ONLY_ENDS && fates.iter().any(|(id, _)| tables.has_begun(*id));
         self.outcome = Some(match outcome {
             Ok(answer) => Ok(answer),
             Err(Halt::Refused(error)) => Err(error),

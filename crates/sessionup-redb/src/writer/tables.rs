@@ -21,7 +21,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) touches: &'t Touches,
     pub(crate) effects: &'t mut Effects,
     /// The sessions that begin with this transaction.
-    begun: HashSet<SessionId>,
+    pub(super) begun: HashSet<SessionId>,
 }
 
 /// What lies under an id.
@@ -51,6 +51,11 @@ impl<'t> Tables<'t> {
 
     pub(crate) fn contains(&self, id: SessionId) -> Result<bool, redb::StorageError> {
         Ok(self.sessions.get(id.as_bytes())?.is_some())
+    }
+
+    /// Says whether a session of this id begins with this transaction, ended since or not.
+    pub(crate) fn has_begun(&self, id: SessionId) -> bool {
+        self.begun.contains(&id)
     }
 
     /// Returns what lies under an id, uses that are not yet written included.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
-use sessionup_core::{Agent, DeviceKind, Meta, Session, SessionId, Timestamp, UserKey};
+use sessionup_core::{Agent, DeviceKind, Kind, Meta, Session, SessionId, Timestamp, UserKey};
 
 use crate::escape;
 use crate::table::{self, Column};
@@ -14,6 +14,7 @@ use crate::when;
 pub(crate) struct SessionView {
     pub(crate) id: SessionId,
     user_key: String,
+    kind: Kind,
     created_at: Timestamp,
     authenticated_at: Timestamp,
     last_seen_at: Timestamp,
@@ -34,6 +35,7 @@ impl SessionView {
         Self {
             id: session.id,
             user_key: session.user_key.as_str().to_owned(),
+            kind: session.kind.clone(),
             created_at: session.created_at,
             authenticated_at: session.authenticated_at,
             last_seen_at: session.last_seen_at,
@@ -94,6 +96,7 @@ pub(crate) fn page(session: &Session, now: Timestamp) -> String {
     let mut lines = vec![
         ("id", session.id.to_string()),
         ("user", user(&session.user_key)),
+        ("kind", session.kind.to_string()),
         ("created", time(session.created_at)),
         ("last proof", time(session.authenticated_at)),
         ("last seen", time(session.last_seen_at)),

@@ -88,6 +88,7 @@ fn lists_in_json() {
         [
             "id",
             "user_key",
+            "kind",
             "created_at",
             "authenticated_at",
             "last_seen_at",

@@ -41,13 +41,14 @@
 //! | 8 | when the user last proved who they are, 8 bytes; left out if that was at creation |
 //! | 9 | the token before the present one: hash of its secret, when it was replaced, and until when it is accepted, 32, 8 and 8 bytes; the last is left out while the present token is unused |
 //! | 10 | whether browsers keep the cookie when they are closed: one byte, 1; left out if not |
+//! | 11 | kind of session, 1 to 32 of `a` to `z`, `0` to `9` and `-`; left out for `user` |
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use sessionup_core::{
-    DeviceKind, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId, Timestamp,
-    UserKey,
+    DeviceKind, Kind, MetaChange, MetaError, Record, Replaced, SecretHash, Session, SessionId,
+    Timestamp, UserKey,
 };
 use twox_hash::XxHash3_64;
 
@@ -68,6 +69,7 @@ mod tag {
     pub(super) const AUTHENTICATED_AT: u8 = 8;
     pub(super) const REPLACED: u8 = 9;
     pub(super) const PERSISTENT: u8 = 10;
+    pub(super) const KIND: u8 = 11;
 }
 
 /// A record as it lies in the table.
@@ -241,6 +243,9 @@ fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
             None => put_field(tail, tag::REPLACED, &[hash, &at]),
         }
     }
+    if session.kind != Kind::USER {
+        put_field(tail, tag::KIND, &[session.kind.as_str().as_bytes()]);
+    }
     tail.extend_from_slice(&extras.fields);
 }
 
@@ -286,6 +291,7 @@ impl<'a> Head<'a> {
             session.authenticated_at = at;
         }
         session.persistent = fields.persistent.is_some();
+        session.kind = fields.kind.unwrap_or_default();
         session.last_seen_at = Timestamp::from_millis(self.last_seen_at);
         session.idle_timeout = (self.idle_timeout != NO_IDLE_TIMEOUT)
             .then(|| Duration::from_millis(self.idle_timeout));
@@ -327,6 +333,7 @@ struct Fields<'a> {
     authenticated_at: Option<Timestamp>,
     replaced: Option<Replaced>,
     persistent: Option<()>,
+    kind: Option<Kind>,
     unknown: Vec<u8>,
 }
 
@@ -361,6 +368,7 @@ impl<'a> Fields<'a> {
                 let is_set = (content == [1]).then_some(());
                 put_once(&mut self.persistent, is_set, damaged)
             }
+            tag::KIND => put_once(&mut self.kind, kind(content), damaged),
             tag::REPLACED => put_once(&mut self.replaced, replaced(content), damaged),
             _ => {
                 put_field(&mut self.unknown, tag, &[content]);
@@ -399,6 +407,12 @@ fn text(content: &[u8]) -> Option<&str> {
 fn time(content: &[u8]) -> Option<Timestamp> {
     let millis = content.try_into().map(i64::from_le_bytes).ok()?;
     Some(Timestamp::from_millis(millis))
+}
+
+/// Reads the kind of a session that is not a user's.
+fn kind(content: &[u8]) -> Option<Kind> {
+    let kind = Kind::new(text(content)?).ok()?;
+    (kind != Kind::USER).then_some(kind)
 }
 
 fn replaced(content: &[u8]) -> Option<Replaced> {

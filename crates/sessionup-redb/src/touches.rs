@@ -1,9 +1,13 @@
 //! Uses of sessions that are known and not yet written.
 //!
 //! An entry stays until the transaction that wrote it is committed. A reader looks here before it
-//! begins its read transaction, so it finds each use here or there. What it finds here it lays over
-//! what it reads while it holds the entries: in between, another session could have begun under the
-//! same id.
+//! begins its read transaction, so it finds each use here or there. It holds the entries until the
+//! transaction has begun, and no longer: in between, another session could have begun under the
+//! same id. (To begin reads the root of the tables, which the last commit left in redb's cache.) What
+//! it found here it lays over what it reads afterwards, without any lock.
+//!
+//! Whoever answers a request on its own thread does not wait for this lock, and nobody waits for it who
+//! holds a part of the cache.
 //!
 //! Whoever holds this lock may go on to take the database's; never the other way round.
 
@@ -12,7 +16,7 @@ use std::time::Duration;
 
 use sessionup_core::{Record, SessionId, Timestamp};
 
-use crate::sync::{Instant, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Instant, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 #[derive(Debug)]
 pub(crate) struct Touches {
@@ -40,6 +44,15 @@ pub(crate) enum Put {
     First,
     /// There is no room, or what was read of the session may be out of date.
     Refused,
+    /// Somebody else holds the entries. It can be tried again.
+    Busy,
+}
+
+impl Put {
+    /// Says whether the use is among the entries now.
+    pub(crate) fn is_noted(self) -> bool {
+        matches!(self, Self::Kept | Self::First)
+    }
 }
 
 /// A moment before a record is looked at.
@@ -51,6 +64,9 @@ pub(crate) struct Before {
 impl Touches {
     /// Most sessions with a use that is not written.
     pub(crate) const CAPACITY: usize = 100_000;
+    /// How often a lock is tried that others have for a moment each. A model checker is to choose
+    /// between few schedules.
+    const TRIES: usize = if cfg!(sessionup_schedules) { 1 } else { 64 };
 
     pub(crate) fn new(delay: Duration, capacity: usize) -> Self {
         Self {
@@ -63,8 +79,11 @@ impl Touches {
     /// Keeps a use of a session that was found live.
     ///
     /// Where something was decided since `before`, the use must not be answered by what was read.
+    /// Waits for nobody.
     pub(crate) fn put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
-        let mut state = self.write();
+        let Some(mut state) = tried(|| self.state.try_write()) else {
+            return Put::Busy;
+        };
         let was_decided = state.fenced.contains(&id) || state.lifts != before.lifts;
         if was_decided && !sessionup_core::is_seeded!(NoFence) {
             return Put::Refused;
@@ -95,7 +114,26 @@ impl Touches {
         Before { lifts }
     }
 
-    /// Holds all entries where they are. For reads whose sessions are not known beforehand.
+    /// As [`Touches::before`], without waiting: `None` if somebody else holds the entries.
+    pub(crate) fn before_at_once(&self) -> Option<Before> {
+        let lifts = tried(|| self.state.try_read())?.lifts;
+        Some(Before { lifts })
+    }
+
+    /// Waits until nobody else holds the entries.
+    pub(crate) fn wait(&self) {
+        drop(self.write());
+    }
+
+    /// Holds all entries where they are, if there is a use of this session. Otherwise each of its
+    /// uses until now is in what is read from now on.
+    pub(crate) fn hold_used(&self, id: SessionId) -> Option<Held<'_>> {
+        let state = self.read();
+        state.pending.contains_key(&id).then_some(Held(state))
+    }
+
+    /// Holds all entries where they are, until a read transaction has begun and what concerns its
+    /// sessions is copied.
     pub(crate) fn hold(&self) -> Held<'_> {
         Held(self.read())
     }
@@ -208,9 +246,26 @@ pub(crate) struct Frozen<'a>(RwLockWriteGuard<'a, State>);
 pub(crate) struct Held<'a>(RwLockReadGuard<'a, State>);
 
 impl Held<'_> {
-    pub(crate) fn lay_over(&self, record: &mut Record) {
-        lay_over(record, self.0.pending.get(&record.session.id).copied());
+    /// Returns the latest use of one session.
+    pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
+        self.0.pending.get(&id).copied()
     }
+
+    pub(crate) fn lay_over(&self, record: &mut Record) {
+        lay_over(record, self.of(record.session.id));
+    }
+}
+
+/// Takes a lock unless somebody keeps it.
+fn tried<T>(take: impl Fn() -> Result<T, TryLockError<T>>) -> Option<T> {
+    for _ in 0..Touches::TRIES {
+        match take() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
+    None
 }
 
 /// Makes a record tell of its latest use.

@@ -120,14 +120,16 @@ impl Unlisted {
     }
 
     /// Begins to read from a database; returns also the sessions of a user that need not be listed
-    /// in what is read, in the order of their ids.
+    /// in what is read, in the order of their ids: at most so many, from the first after an id.
     pub(crate) fn read(
         &self,
         database: &Database,
         user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
     ) -> Result<(ReadTransaction, Vec<SessionId>), redb::TransactionError> {
         let state = self.hold();
-        let ids = of(&state.entries, user).collect();
+        let ids = of(&state.entries, user, after).take(at_most).collect();
         Ok((database.begin_read()?, ids))
     }
 
@@ -158,10 +160,15 @@ impl Unlisted {
     }
 }
 
-/// The sessions of a user among entries, in the order of their ids.
-fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
-    let first = (user.clone(), SessionId::from_bytes([0; 16]));
-    let from = entries.range(first..);
+/// The sessions of a user among entries, in the order of their ids, from the first after an id.
+fn of(
+    entries: &BTreeSet<Entry>,
+    user: &UserKey,
+    after: Option<SessionId>,
+) -> impl Iterator<Item = SessionId> {
+    let first = SessionId::from_bytes([0; 16]);
+    let from = after.map_or(Bound::Included(first), Bound::Excluded);
+    let from = entries.range((from.map(|id| (user.clone(), id)), Bound::Unbounded));
     from.take_while(move |(of, _)| of == user)
         .map(|(_, id)| *id)
 }
@@ -229,9 +236,9 @@ impl Draft {
     /// The sessions of a user that wait.
     pub(crate) fn of(&self, user: &UserKey) -> Vec<SessionId> {
         let state = self.unlisted.hold();
-        let before = of(&state.entries, user);
+        let before = of(&state.entries, user, None);
         let before = before.filter(|id| !self.gone.contains(&(user.clone(), *id)));
-        before.chain(of(&self.added, user)).collect()
+        before.chain(of(&self.added, user, None)).collect()
     }
 
     pub(crate) fn contains(&self, entry: &Entry) -> bool {

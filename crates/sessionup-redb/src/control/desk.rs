@@ -111,7 +111,7 @@ impl Desk {
     fn find(&self, id: SessionId) -> Result<Answer, Refusal> {
         let shared = self.shared();
         let found: Option<Found> = match reader::find(shared, id) {
-            Ok(found) => found.map(|loaded| (id, Ok(loaded.record))),
+            Ok(found) => found.map(|record| (id, Ok(record))),
             Err(error @ StoreError::CorruptRecord { .. }) => Some((id, Err(error))),
             Err(error) => return Err(error.into()),
         };
@@ -119,7 +119,7 @@ impl Desk {
     }
 
     /// Reads some records, of one user or all, from the first after an id; as
-    /// [`reader::list`](crate::reader::list) in what concerns uses and doubts.
+    /// [`reader::list_page`] in what concerns uses and doubts, which it holds while it reads.
     fn piece(
         &self,
         user: Option<&UserKey>,
@@ -143,7 +143,8 @@ impl Desk {
                     let piece = walk::piece(&transaction, &shared.schema, None, last, limit);
                     return piece.map_err(Halt::Broken);
                 };
-                let (transaction, unlisted) = shared.unlisted.read(database, user)?;
+                let (transaction, unlisted) =
+                    shared.unlisted.read(database, user, last, usize::MAX)?;
                 let unlisted = &unlisted;
                 let whose = Some(Whose { user, unlisted });
                 let piece = walk::piece(&transaction, &shared.schema, whose, last, limit);

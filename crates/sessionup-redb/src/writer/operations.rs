@@ -68,13 +68,15 @@ impl Operation for Create {
 impl Create {
     /// Chooses who must go. Uses that come in meanwhile wait until it is done.
     fn evicted(&self, limit: SessionLimit, tables: &Tables<'_>) -> Result<Vec<SessionId>, Halt> {
-        let ids = tables.ids_of(&self.record.session.user_key)?;
+        let mut ids = tables.ids_of(&self.record.session.user_key)?;
+        ids.retain(|id| Some(*id) != self.options.replaces);
+        // Even if all of them were live and of its kind.
+        if ids.len() < usize::try_from(limit.max.get()).unwrap_or(usize::MAX) {
+            return Ok(Vec::new());
+        }
         tables.touches.fence(&ids);
         let mut live = Vec::<Session>::new();
         for id in ids {
-            if Some(id) == self.options.replaces {
-                continue;
-            }
             match tables.find(id)? {
                 Some(Found::Whole(stored))
                     if stored.record.session.is_live(self.now)
@@ -250,11 +252,12 @@ impl Operation for DeleteAll {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use redb::Database;
     use redb::backends::InMemoryBackend;
-    use sessionup_core::SecretHash;
+    use sessionup_core::{LimitPolicy, SecretHash};
 
     use super::*;
     use crate::schema::Schema;
@@ -322,6 +325,41 @@ mod tests {
         assert_eq!(touches.put(id(1), at(9), before), Put::Refused);
         touches.lift();
         assert_eq!(touches.put(id(1), at(9), touches.before()), Put::First);
+    }
+
+    /// Uses of sessions whose records are read wait.
+    #[test]
+    fn create_below_limit_reads_no_record() {
+        let touches = touches();
+        within(&touches, |tables| {
+            tables
+                .insert(&create(session(1, user("ann"))).record)
+                .unwrap();
+            let limited = |number, max| {
+                let mut create = create(session(number, user("ann")));
+                let max = NonZeroU32::new(max).unwrap();
+                let limit = SessionLimit::new(max, LimitPolicy::EvictOldest);
+                create.options = CreateOptions::default().limited(Some(limit));
+                create
+            };
+            let created = limited(2, 2).apply(tables).map_err(drop).unwrap();
+            assert!(created.evicted.is_empty());
+            let used = touches.put(id(1), NOW, touches.before());
+            assert_eq!(used, Put::First, "its record was read");
+
+            let created = limited(3, 2).apply(tables).map_err(drop).unwrap();
+            assert_eq!(created.evicted, [id(1)]);
+            let used = touches.put(id(1), NOW, touches.before());
+            assert_eq!(used, Put::Refused);
+
+            let mut replacing = limited(4, 2);
+            replacing.options.replaces = Some(id(2));
+            touches.lift();
+            let created = replacing.apply(tables).map_err(drop).unwrap();
+            assert!(created.replaced && created.evicted.is_empty());
+            let used = touches.put(id(3), NOW, touches.before());
+            assert!(used.is_noted(), "its record was read");
+        });
     }
 
     #[test]

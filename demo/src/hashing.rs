@@ -19,22 +19,41 @@ use crate::passwords::HashingFailed;
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
+/// How many jobs wait for each thread at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Of whomever.
+    pub(crate) anybody: usize,
+    /// Besides, of users who are logged in, so that strangers cannot keep them out.
+    pub(crate) users: usize,
+}
+
+/// Who asks for a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Somebody who is not logged in.
+    Stranger,
+    /// Somebody who is logged in to the account.
+    User,
+}
+
 /// The threads. They end when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Hashing {
     jobs: Sender<Job>,
     places: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
     threads: NonZeroUsize,
     buffers: Arc<AtomicUsize>,
 }
 
 impl Hashing {
-    /// Starts the threads. For each, one job may run and `waiting` more may wait.
+    /// Starts the threads. For each, one job may run and as many may wait as is said.
     ///
     /// # Errors
     ///
     /// The operating system's error if it gives no thread.
-    pub(crate) fn start(threads: NonZeroUsize, waiting: usize) -> io::Result<Self> {
+    pub(crate) fn start(threads: NonZeroUsize, waiting: Waiting) -> io::Result<Self> {
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
         let buffers = Arc::<AtomicUsize>::default();
@@ -45,11 +64,14 @@ impl Hashing {
                 .name(format!("passwords-{number}"))
                 .spawn(move || work(&queue, memory))?;
         }
-        let places = threads.get().saturating_mul(waiting.saturating_add(1));
-        let places = places.min(Semaphore::MAX_PERMITS);
+        let places = |each: usize| {
+            let all = threads.get().saturating_mul(each);
+            Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)))
+        };
         Ok(Self {
             jobs,
-            places: Arc::new(Semaphore::new(places)),
+            places: places(waiting.anybody.saturating_add(1)),
+            kept: places(waiting.users),
             threads,
             buffers,
         })
@@ -60,8 +82,12 @@ impl Hashing {
     /// # Errors
     ///
     /// [`Busy`] if as many as may wait do.
-    pub(crate) fn reserve(&self) -> Result<Place, Busy> {
+    pub(crate) fn reserve(&self, asker: Asker) -> Result<Place, Busy> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
+        let permit = permit.or_else(|full| match asker {
+            Asker::User => Arc::clone(&self.kept).try_acquire_owned(),
+            Asker::Stranger => Err(full),
+        });
         Ok(Place {
             jobs: self.jobs.clone(),
             permit: permit.map_err(|_| Busy)?,
@@ -186,10 +212,12 @@ mod tests {
 
     use super::*;
 
+    const STRANGER: Asker = Asker::Stranger;
     /// Far more than anything here takes.
     const LIMIT: Duration = Duration::from_secs(60);
 
-    fn hashing(threads: usize, waiting: usize) -> Hashing {
+    fn hashing(threads: usize, anybody: usize) -> Hashing {
+        let waiting = Waiting { anybody, users: 1 };
         Hashing::start(NonZeroUsize::new(threads).unwrap(), waiting).unwrap()
     }
 
@@ -197,7 +225,7 @@ mod tests {
     fn occupy(hashing: &Hashing) -> (Sender<()>, tokio::task::JoinHandle<()>) {
         let (open, gate) = channel::<()>();
         let (arrived, arrival) = channel();
-        let place = hashing.reserve().unwrap();
+        let place = hashing.reserve(STRANGER).unwrap();
         let job = place.run(move |_| {
             arrived.send(()).unwrap();
             let _ = gate.recv_timeout(LIMIT);
@@ -215,19 +243,22 @@ mod tests {
     async fn reserve_with_full_queue_is_refused() {
         let hashing = hashing(2, 3);
         let gates = [occupy(&hashing), occupy(&hashing)];
-        let waiting: Vec<_> = (0..6).map(|_| hashing.reserve().unwrap()).collect();
+        let waiting: Vec<_> = (0..6).map(|_| hashing.reserve(STRANGER).unwrap()).collect();
 
-        assert_eq!(hashing.reserve().err(), Some(Busy));
+        assert_eq!(hashing.reserve(STRANGER).err(), Some(Busy));
+        let kept = [Asker::User; 2].map(|user| hashing.reserve(user).unwrap());
+        assert_eq!(hashing.reserve(Asker::User).err(), Some(Busy));
+        assert_eq!(hashing.reserve(STRANGER).err(), Some(Busy));
 
-        drop(waiting);
-        let again = hashing.reserve().unwrap();
+        drop((waiting, kept));
+        let again = hashing.reserve(STRANGER).unwrap();
         let again = tokio::spawn(again.run(|_| Ok(7)));
         for (open, task) in gates {
             drop(open);
             task.await.unwrap();
         }
         assert_eq!(again.await.unwrap().unwrap(), 7);
-        let all: Vec<_> = (0..8).map(|_| hashing.reserve().unwrap()).collect();
+        let all: Vec<_> = (0..8).map(|_| hashing.reserve(STRANGER).unwrap()).collect();
         assert_eq!(all.len(), 8, "every place is free again");
     }
 
@@ -237,7 +268,7 @@ mod tests {
         assert_eq!(hashing.buffers(), 0);
         let jobs: Vec<_> = (0..100)
             .map(|_| {
-                let place = hashing.reserve().unwrap();
+                let place = hashing.reserve(STRANGER).unwrap();
                 tokio::spawn(place.run(|memory| Ok(memory.lend().as_mut().len())))
             })
             .collect();
@@ -252,7 +283,7 @@ mod tests {
     async fn run_given_up_is_left_out() {
         let hashing = hashing(1, 2);
         let (open, task) = occupy(&hashing);
-        let place = hashing.reserve().unwrap();
+        let place = hashing.reserve(STRANGER).unwrap();
         let (ran, runs) = channel();
         let job = place.run(move |_| Ok(ran.send(()).is_ok()));
         // The job is in the queue once this was asked.
@@ -260,7 +291,7 @@ mod tests {
         drop(open);
         task.await.unwrap();
 
-        let behind_it = hashing.reserve().unwrap();
+        let behind_it = hashing.reserve(STRANGER).unwrap();
         behind_it.run(|_| Ok(())).await.unwrap();
         assert!(runs.try_recv().is_err(), "the job ran for nobody");
         assert_eq!(hashing.places.available_permits(), 3);
@@ -269,13 +300,13 @@ mod tests {
     #[tokio::test]
     async fn run_that_panics_leaves_the_thread_alive() {
         let hashing = hashing(1, 0);
-        let place = hashing.reserve().unwrap();
+        let place = hashing.reserve(STRANGER).unwrap();
         let failed = place.run::<()>(|_| panic!("on purpose")).await;
         failed.unwrap_err();
 
         let place = loop {
             // The place of the job that panicked is free when its stack is unwound.
-            match hashing.reserve() {
+            match hashing.reserve(STRANGER) {
                 Ok(place) => break place,
                 Err(Busy) => tokio::task::yield_now().await,
             }

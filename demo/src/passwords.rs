@@ -7,7 +7,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt
 use argon2::{Algorithm, Argon2, Params, Version, password_hash};
 use serde::Deserialize;
 
-use crate::hashing::{Busy, Hashing, Memory, Place};
+use crate::hashing::{Asker, Busy, Hashing, Memory, Place, Waiting};
 
 /// What somebody typed as a password. Hidden by `Debug`.
 #[derive(Clone, Default, Deserialize)]
@@ -90,7 +90,10 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// Most passwords that wait for each thread. The last one waits for about half a second.
-const WAITING_PER_THREAD: usize = 8;
+const WAITING: Waiting = Waiting {
+    anybody: 6,
+    users: 2,
+};
 
 /// Hashes and verifies with Argon2id, on as many threads as there are cores.
 ///
@@ -110,7 +113,7 @@ impl Passwords {
     /// [`HashingFailed`] if the system gives no thread or no randomness.
     pub fn new() -> Result<Self, HashingFailed> {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let hashing = Hashing::start(cores, WAITING_PER_THREAD).map_err(HashingFailed::new)?;
+        let hashing = Hashing::start(cores, WAITING).map_err(HashingFailed::new)?;
         Ok(Self {
             hashing,
             dummy: dummy()?,
@@ -118,9 +121,9 @@ impl Passwords {
     }
 
     /// Takes a turn at hashing, or says at once that too many wait.
-    pub(crate) fn turn(&self) -> Result<Turn<'_>, Busy> {
+    pub(crate) fn turn(&self, asker: Asker) -> Result<Turn<'_>, Busy> {
         Ok(Turn {
-            place: self.hashing.reserve()?,
+            place: self.hashing.reserve(asker)?,
             dummy: &self.dummy,
         })
     }
@@ -259,7 +262,12 @@ mod tests {
     async fn only_the_same_password_is_right() {
         let passwords = Passwords::new().unwrap();
         let set = NewPassword::new("correct horse".into()).unwrap();
-        let hash = passwords.turn().unwrap().hash(set).await.unwrap();
+        let hash = passwords
+            .turn(Asker::Stranger)
+            .unwrap()
+            .hash(set)
+            .await
+            .unwrap();
         assert!(hash.as_str().starts_with("$argon2id$"));
 
         let cases = [
@@ -271,7 +279,7 @@ mod tests {
             ("no account, no password", "", None, false),
         ];
         for (name, password, stored, expected) in cases {
-            let turn = passwords.turn().unwrap();
+            let turn = passwords.turn(Asker::Stranger).unwrap();
             let right = turn.verify(password.into(), stored).await.unwrap();
             assert_eq!(right, expected, "{name}");
         }
@@ -292,7 +300,7 @@ mod tests {
             &format!("$argon2id$v=19$m={more},t=1,p=1${salt}${output}"),
             &format!("$argon2id$v=19$m=4294967295,t=1,p=1${salt}${output}"),
         ] {
-            let turn = passwords.turn().unwrap();
+            let turn = passwords.turn(Asker::Stranger).unwrap();
             let hash = PasswordHash::from_stored(damaged);
             let result = turn.verify("correct horse".into(), Some(hash)).await;
             assert!(result.is_err(), "{damaged}");
@@ -304,7 +312,12 @@ mod tests {
     async fn hashes_agree_with_the_library() {
         let passwords = Passwords::new().unwrap();
         let set = NewPassword::new("correct horse".into()).unwrap();
-        let ours = passwords.turn().unwrap().hash(set).await.unwrap();
+        let ours = passwords
+            .turn(Asker::Stranger)
+            .unwrap()
+            .hash(set)
+            .await
+            .unwrap();
         let verified = Argon2::default().verify_password(b"correct horse", ours.as_str());
         verified.unwrap();
         let verified = Argon2::default().verify_password(b"correct house", ours.as_str());
@@ -320,7 +333,7 @@ mod tests {
             let phc: Phc = argon2.hash_password(b"correct horse").unwrap();
             let theirs = PasswordHash::from_stored(&phc.to_string());
             for (password, expected) in [("correct horse", true), ("correct house", false)] {
-                let turn = passwords.turn().unwrap();
+                let turn = passwords.turn(Asker::Stranger).unwrap();
                 let right = turn.verify(password.into(), Some(theirs.clone())).await;
                 assert_eq!(right.unwrap(), expected, "{phc}");
             }

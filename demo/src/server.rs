@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use sessionup::{CleanupErrors, ConfigError, Manager, Store};
@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// [`StartError`] says what to do.
 pub async fn run(args: &Args) -> Result<(), StartError> {
     let listener = listen(args.listen).await?;
-    let (store, accounts) = open_files(args.clone()).await?;
+    let (store, accounts) = open_files(args).await?;
     let manager = manager(store.clone(), args.cookies)?;
     let admin = admin(&accounts, args.admin.as_deref()).await?;
     let (stop, stopping) = watch::channel(false);
@@ -54,26 +54,39 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Opens the files, off the runtime's threads: it waits for the disk and for another process.
-async fn open_files(args: Args) -> Result<(RedbStore, Accounts), StartError> {
-    let opening = spawn_blocking(move || {
-        let lock_wait = Duration::from_secs(args.lock_wait.into());
-        let store = store(&args.db, lock_wait)?;
-        // Whoever has the sessions has the accounts too.
-        Ok((store, Accounts::open(args.accounts_file())?))
-    });
-    opening
-        .await
-        .map_err(|panic| StartError::Serve(io::Error::other(panic)))?
+/// Opens the sessions off the runtime's threads, and then the accounts. Waits a while for each if the
+/// process that this one takes over from still has it.
+async fn open_files(args: &Args) -> Result<(RedbStore, Accounts), StartError> {
+    let lock_wait = Duration::from_secs(args.lock_wait.into());
+    let path = args.db.clone();
+    let opening = spawn_blocking(move || store(&path, lock_wait)).await;
+    let store = opening.map_err(|panic| StartError::Serve(io::Error::other(panic)))??;
+    Ok((
+        store,
+        open_accounts(&args.accounts_file(), lock_wait).await?,
+    ))
 }
 
-/// Opens the sessions, and lets the owner of the file look at them and end them by other programs.
-/// Waits a while if the process that this one takes over from still has them.
+async fn open_accounts(path: &Path, lock_wait: Duration) -> Result<Accounts, OpenDatabaseError> {
+    let begun = Instant::now();
+    loop {
+        match Accounts::open(path) {
+            Err(OpenDatabaseError::InUse { .. }) if begun.elapsed() < lock_wait => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Opens the sessions, and lets the owner of the file look at them and end them by other programs, where
+/// there can be a socket for that.
 fn store(path: &Path, lock_wait: Duration) -> Result<RedbStore, OpenError> {
     RedbStore::builder()
         .cleanup_interval(CLEANUP_INTERVAL)
         .lock_wait(lock_wait)
         .control(cfg!(unix))
+        .control_optional(true)
         .open(path)
 }
 
@@ -200,4 +213,28 @@ pub enum StartError {
         /// What was given.
         name: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn open_accounts_in_use_waits_until_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("accounts");
+        let former = Accounts::open(&path).unwrap();
+        let none = open_accounts(&path, Duration::ZERO).await;
+        assert!(
+            matches!(none, Err(OpenDatabaseError::InUse { .. })),
+            "{none:?}"
+        );
+
+        let mut opening = Box::pin(open_accounts(&path, Duration::from_secs(60)));
+        assert!((&mut opening).now_or_never().is_none(), "it waits");
+        drop(former);
+        opening.await.unwrap();
+    }
 }

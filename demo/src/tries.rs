@@ -7,7 +7,7 @@
 //! - in a browser that is logged in to the account: that of its session,
 //! - from a network in which the account is logged in: that of the account in this network.
 //!
-//! What is left is that a user who is being attacked cannot log in from a new place for some minutes.
+//! What is left is that a user who is being attacked cannot log in from a new place while that lasts.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -97,10 +97,7 @@ impl Tries {
     ///
     /// The time until there is one.
     pub(crate) fn take(&mut self, subjects: &[Subject<'_>], now: Duration) -> Result<(), Duration> {
-        let waits = subjects.iter().map(|subject| {
-            let after = self.used(*subject, now) + subject.allowance().refill;
-            after.saturating_sub(subject.allowance().whole())
-        });
+        let waits = subjects.iter().map(|subject| self.wait(*subject, now));
         let wait = waits.max().unwrap_or_default();
         if !wait.is_zero() {
             return Err(wait);
@@ -110,6 +107,12 @@ impl Tries {
             self.set(*subject, used, now);
         }
         Ok(())
+    }
+
+    /// Returns how long it takes until a subject has a try; zero if it has one.
+    pub(crate) fn wait(&self, subject: Subject<'_>, now: Duration) -> Duration {
+        let after = self.used(subject, now) + subject.allowance().refill;
+        after.saturating_sub(subject.allowance().whole())
     }
 
     /// Gives a try back that was no guess.

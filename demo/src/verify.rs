@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use sessionup::Session;
 
 use crate::app::AppState;
+use crate::hashing::Asker;
 use crate::pages::error::PageError;
 use crate::passwords::{NewPassword, Password, PasswordHash};
 use crate::tries::{Network, Subject, Tries};
@@ -45,9 +46,11 @@ impl AppState {
         network: Network,
         session: Option<&Session>,
     ) -> Result<Option<PasswordHash>, PageError> {
-        let turn = self.passwords.turn()?;
-        let own = session.filter(|session| session.user_key.as_str() == name);
-        let subject = own.map_or(Subject::Account(name), |own| Subject::Session(own.id));
+        let (asker, subject) = match session {
+            Some(own) if own.user_key.as_str() == name => (Asker::User, Subject::Session(own.id)),
+            _ => (Asker::Stranger, Subject::Account(name)),
+        };
+        let turn = self.passwords.turn(asker)?;
         let counted = self.take_try(name, network, subject).await?;
         let stored = self.accounts.hash_of(name).await?;
         let is_right = turn.verify(password, stored.clone()).await?;
@@ -67,7 +70,7 @@ impl AppState {
         password: NewPassword,
         network: Network,
     ) -> Result<PasswordHash, PageError> {
-        let turn = self.passwords.turn()?;
+        let turn = self.passwords.turn(Asker::Stranger)?;
         self.take(&[Subject::Network(network)])?;
         Ok(turn.hash(password).await?)
     }
@@ -81,12 +84,20 @@ impl AppState {
     ) -> Result<[Subject<'a>; 2], PageError> {
         let of = |subject| [Subject::Network(network), subject];
         match self.take(&of(subject)) {
-            Err(PageError::TooManyTries { .. }) if self.is_used_in(name, network).await? => {
+            // A network that floods us causes no reads.
+            Err(PageError::TooManyTries { .. })
+                if self.has_try(Subject::Network(network))
+                    && self.is_used_in(name, network).await? =>
+            {
                 let subject = Subject::AccountIn(name, network);
                 self.take(&of(subject)).map(|()| of(subject))
             }
             taken => taken.map(|()| of(subject)),
         }
+    }
+
+    fn has_try(&self, subject: Subject<'_>) -> bool {
+        self.tries().wait(subject, self.started.elapsed()).is_zero()
     }
 
     /// Says whether an account is logged in somewhere in a network.

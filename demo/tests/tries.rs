@@ -16,8 +16,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
+use sessionup::StoreError;
 use support::browser::{COOKIE_NAME, encode};
 use support::in_process::InProcess;
+use support::interrupted::{Before, Interrupted};
 use tower::ServiceExt;
 
 const ANNS: &str = "correct horse battery";
@@ -154,6 +156,24 @@ fn network_that_tries_too_often_is_refused() {
         let registration = post(app, ELSEWHERE, "/register", &fields, "").await;
         assert_eq!(registration.status(), 429);
         cookie(&log_in(app, HOME, "ann", ANNS).await);
+    });
+}
+
+#[test]
+fn login_from_exhausted_network_asks_no_store() {
+    let store = Interrupted::default();
+    let stage = InProcess::over(store.clone());
+    let app = &stage.app;
+    stage.block_on(async {
+        register_ann(app).await;
+        for number in 0..30 {
+            log_in(app, ELSEWHERE, &format!("user {number}"), "a guess").await;
+        }
+        store.once(Before::List, async { Err(StoreError::Overloaded) });
+        for name in ["ann", "bob"] {
+            let guess = log_in(app, ELSEWHERE, name, "a guess").await;
+            assert_eq!(guess.status(), 429, "{name}");
+        }
     });
 }
 

@@ -33,6 +33,8 @@ pub fn kept(database: &Database, bucket: &str) -> Result<Option<Model>, Violatio
 struct Tables {
     format: Option<u64>,
     unlisted_from: Option<u64>,
+    /// By user key, or by nothing for all users.
+    tombstones: BTreeMap<Vec<u8>, u64>,
     records: Vec<([u8; 16], Vec<u8>)>,
     by_user: BTreeMap<[u8; 16], Vec<Vec<u8>>>,
     by_expiry: BTreeMap<[u8; 16], Vec<i64>>,
@@ -41,8 +43,11 @@ struct Tables {
 fn read(database: &Database, bucket: &str) -> Result<Option<Tables>, redb::Error> {
     let names = ["about", "sessions", "by_user", "by_expiry"].map(|it| format!("{bucket}/{it}"));
     let transaction = database.begin_read()?;
-    let mut tables = transaction.list_tables()?;
-    if !tables.any(|table| names.iter().any(|name| name == table.name())) {
+    let there: Vec<_> = transaction
+        .list_tables()?
+        .map(|table| table.name().to_owned())
+        .collect();
+    if !names.iter().any(|name| there.contains(name)) {
         return Ok(None);
     }
     let [about, sessions, by_user, by_expiry] = &names;
@@ -53,10 +58,21 @@ fn read(database: &Database, bucket: &str) -> Result<Option<Tables>, redb::Error
     let mut tables = Tables {
         format: about.get("format")?.map(|format| format.value()),
         unlisted_from: about.get("unlisted_from")?.map(|from| from.value()),
+        tombstones: BTreeMap::new(),
         records: Vec::new(),
         by_user: BTreeMap::new(),
         by_expiry: BTreeMap::new(),
     };
+    let tombstones = format!("{bucket}/tombstones");
+    if there.contains(&tombstones) {
+        let rows = TableDefinition::<&[u8], u64>::new(&tombstones);
+        for entry in ReadableTable::iter(&transaction.open_table(rows)?)? {
+            let (key, value) = entry?;
+            tables
+                .tombstones
+                .insert(key.value().to_vec(), value.value());
+        }
+    }
     for entry in ReadableTable::iter(&sessions)? {
         let (id, bytes) = entry?;
         tables.records.push((*id.value(), bytes.value().to_vec()));
@@ -82,10 +98,15 @@ impl Tables {
                 self.format, self.unlisted_from
             ))
         })?;
+        let has_tombstones = !self.tombstones.is_empty();
+        ensure(matches!(self.format, Some(3 | 4)) == has_tombstones, || {
+            let (format, tombstones) = (self.format, &self.tombstones);
+            format!("format {format:?} with {tombstones:?}")
+        })?;
         let mut records = Vec::new();
         for (id, bytes) in &self.records {
             let session = SessionId::from_bytes(*id);
-            let (record, filed) = decode(session, bytes)
+            let (record, filed, generation) = decode(session, bytes)
                 .ok_or_else(|| Violation(format!("record {session} is damaged")))?;
             let listed = self.by_user.remove(id).unwrap_or_default();
             let user = record.session.user_key.as_str().as_bytes();
@@ -101,7 +122,9 @@ impl Tables {
             ensure(filed <= latest, || {
                 format!("{session} is filed under {filed}, after its deadline's {latest}")
             })?;
-            records.push(record);
+            if !self.has_ended(user, generation)? {
+                records.push(record);
+            }
         }
         ensure(self.by_user.is_empty() && self.by_expiry.is_empty(), || {
             let (users, steps) = (&self.by_user, &self.by_expiry);
@@ -109,13 +132,31 @@ impl Tables {
         })?;
         Ok(Model::of(records))
     }
+
+    /// Says whether a tombstone is about a record of a generation.
+    fn has_ended(&self, user: &[u8], generation: u64) -> Result<bool, Violation> {
+        for key in [user, &[]] {
+            let Some(value) = self.tombstones.get(key) else {
+                continue;
+            };
+            let hashed = [key, &value.to_be_bytes()[..6]].concat();
+            ensure(
+                XxHash3_64::oneshot(&hashed) & 0xffff == value & 0xffff,
+                || format!("tombstone of {key:?} is damaged: {value:x}"),
+            )?;
+            if generation < value >> 16 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// The ids of records that need not be listed; `None` if it is not said which.
 fn unlisted(format: Option<u64>, from: Option<u64>) -> Option<Range<u128>> {
     match (format?, from) {
-        (1, None) => Some(0..0),
-        (2, Some(value)) => {
+        (1 | 3, None) => Some(0..0),
+        (2 | 4, Some(value)) => {
             let hashed = [b"unlisted_from".as_slice(), &value.to_be_bytes()[..6]].concat();
             let from = u128::from(value >> 16);
             let is_whole = XxHash3_64::oneshot(&hashed) & 0xffff == value & 0xffff;
@@ -133,10 +174,10 @@ fn deadline(session: &Session) -> i64 {
     })
 }
 
-/// Reads the record that lies under an id, and the step that it says it is filed under; `None` if it
-/// is none.
+/// Reads the record that lies under an id, the step that it says it is filed under, and its
+/// generation; `None` if it is none.
 #[must_use]
-pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
+pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64, u64)> {
     let (&[1], rest) = bytes.split_first_chunk()? else {
         return None;
     };
@@ -219,7 +260,11 @@ pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64)> {
         let replaced = Replaced::new(SecretHash::from_bytes(*hash), time(at)?);
         record.replaced = Some(replaced.accepted_until(until));
     }
-    Some((record, filed))
+    let generation = match one(12) {
+        Some(content) => u64::from_le_bytes(content.try_into().ok()?),
+        None => 0,
+    };
+    Some((record, filed, generation))
 }
 
 fn address(content: &[u8]) -> Option<IpAddr> {

@@ -49,6 +49,14 @@ pub const TRAPS: &[(&str, &[Trap])] = &[
     ("entered-early", &[Part("recovery")]),
     ("unlisted-forgotten", &[Part("recovery"), Part("kill")]),
     (
+        "tombstones-forgotten",
+        &[Part("recovery"), Part("power-loss"), Part("sequences")],
+    ),
+    (
+        "tombstone-removed-early",
+        &[Part("recovery"), Part("power-loss"), Part("sequences")],
+    ),
+    (
         "unbounded-queue",
         &[Test(&["-p", "sessionup-redb", "--lib", "queue"])],
     ),

@@ -1,10 +1,13 @@
 //! What the command line says.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::ValueHint;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use sessionup_core::{InvalidKind, Kind};
 
 /// See, revoke, check, back up and move the sessions in a file of sessionup.
 ///
@@ -31,32 +34,48 @@ Environment:
 Examples:
   sessionup list ann --db sessions.redb
   sessionup revoke --user ann --db sessions.redb
-  sessionup import bolt my.db --db sessions.redb";
+  sessionup backup /backup/monday.redb --db sessions.redb
+
+To read the manual page:
+  sessionup man | man -l -";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the sessions of a user, or of all.
     #[command(after_help = "\
-Columns that do not fit the terminal are left out. Piped, or with --json,
-nothing is.
+Columns that do not fit the terminal are left out, and ids shortened. Piped,
+or with --json, nothing is. A name that begins with a dash: --user=-ann.
 
 Examples:
   sessionup list ann --db sessions.redb
-  sessionup list --all --sort seen --db sessions.redb
+  sessionup list --all --sort seen --limit 20 --db sessions.redb
+  sessionup list --all --ip 203.0.113.0/24 --older-than 12h --db sessions.redb
   sessionup list --all --json --db sessions.redb | jq -r '.[].user_key'")]
     List(List),
     /// Show all that is known of a session.
     #[command(after_help = "\
+The beginning or the end of an id is enough if no other session has it: at
+least four characters.
+
 Examples:
-  sessionup show 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f --db sessions.redb")]
+  sessionup show 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f --db sessions.redb
+  sessionup show 07398f --db sessions.redb")]
     Show(Show),
     /// End sessions: their users must log in again.
     #[command(after_help = "\
+The beginning or the end of an id is enough if no other session has it: at
+least four characters. All ids are checked before anything is done.
+
+With --user, logins of the user that are under way are refused too. With
+--all, everybody is logged out.
+
 Examples:
   sessionup revoke 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f --db sessions.redb
   sessionup revoke --user ann --dry-run --db sessions.redb
   sessionup revoke --user ann --yes --db sessions.redb \\
-    --except 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f")]
+    --except 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f
+  sessionup revoke --all --ip 203.0.113.7 --db sessions.redb
+  sessionup revoke - --yes --db sessions.redb < ids.txt")]
     Revoke(Revoke),
     /// Delete the records of sessions that have ended.
     #[command(after_help = "\
@@ -85,14 +104,31 @@ Worth its time after many sessions have gone. May be stopped at any moment.
 Examples:
   sessionup compact --db sessions.redb")]
     Compact(Look),
-    /// Copy the file, and check the copy.
+    /// Copy the file, and check the copy. Beside a server: the sessions alone.
     #[command(after_help = "\
 The copy can be read by its owner alone, is on the disk when the command ends,
 and is written over nothing.
 
+Beside a server that has the file open, the server's process writes the copy.
+It holds the bucket of the sessions and no other table of the file: if your
+application keeps its own data in the file, stop the server to copy all of it.
+
 Examples:
   sessionup backup /backup/sessions-monday.redb --db sessions.redb")]
     Backup(Backup),
+    /// Put a backup in the place of the file.
+    #[command(after_help = "\
+Stop the server first. The backup is checked, and copied; the file that it
+replaces is kept beside it. Owner and mode stay.
+
+Sessions that were revoked after the backup was made are in it: they come
+back, with their cookies. The command says which; revoke them, or everybody:
+
+Examples:
+  sessionup restore /backup/monday.redb --dry-run --db sessions.redb
+  sessionup restore /backup/monday.redb --db sessions.redb
+  sessionup revoke --all --db sessions.redb")]
+    Restore(Restore),
     /// Take sessions over from another format.
     #[command(subcommand)]
     Import(Import),
@@ -107,7 +143,7 @@ Examples:
         /// For which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write those of all commands.
+    /// Print the manual page as roff, or write those of all commands.
     #[command(after_help = "\
 Examples:
   sessionup man | man -l -
@@ -125,18 +161,19 @@ pub(crate) struct Place {
     /// File of the sessions.
     #[arg(long, value_name = "FILE", env = "SESSIONUP_DB", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) db: PathBuf,
-    /// Bucket in it.
-    #[arg(long, value_name = "NAME", default_value = "sessions")]
-    pub(crate) bucket: String,
+    /// Bucket in it [default: sessions, or the only one].
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub(crate) bucket: Option<String>,
     #[command(flatten)]
     pub(crate) wait: Wait,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    /// Wait so long for a file that is in use: 2s, 5m.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub(crate) wait: Duration,
+    /// Wait so long for a file that is in use [default: 2s], or for the answer of a server [default:
+    /// 30s].
+    #[arg(long, value_name = "TIME", value_parser = duration, value_hint = ValueHint::Other)]
+    pub(crate) wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -155,29 +192,58 @@ pub(crate) struct Look {
     pub(crate) json: Json,
 }
 
+/// Which of some sessions.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("whose").args(["user", "all"]).required(true))]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct Filter {
+    /// Only those from this address or network: 203.0.113.7, 2001:db8::/32.
+    #[arg(long, value_name = "ADDRESS", value_parser = network, value_hint = ValueHint::Other)]
+    pub(crate) ip: Option<IpNet>,
+    /// Only those of agents with this text in their names: firefox.
+    #[arg(long, value_name = "TEXT", value_hint = ValueHint::Other)]
+    pub(crate) agent: Option<String>,
+    /// Only those made longer ago than this: 12h, 30d.
+    #[arg(long, value_name = "TIME", value_parser = duration, value_hint = ValueHint::Other)]
+    pub(crate) older_than: Option<Duration>,
+    /// Only those of this kind: user, guest, login-attempt, or another.
+    #[arg(long, value_name = "KIND", value_parser = kind, value_hint = ValueHint::Other)]
+    pub(crate) kind: Option<Kind>,
+    /// At most so many, the first.
+    #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").args(["user", "of", "all"]).required(true))]
 pub(crate) struct List {
     /// Whose sessions.
+    #[arg(value_hint = ValueHint::Other)]
     pub(crate) user: Option<String>,
+    /// Whose sessions, as for revoke.
+    #[arg(long = "user", value_name = "USER", value_hint = ValueHint::Other)]
+    pub(crate) of: Option<String>,
     /// Those of all users.
     #[arg(long)]
     pub(crate) all: bool,
     /// Also those that have ended and are not yet deleted.
     #[arg(long)]
     pub(crate) expired: bool,
-    /// Which come first: the oldest, the last used, those that end next, or by the user's key.
+    /// Which come first: by id, which needs no memory; the oldest; the last used; those that end next; or
+    /// by the user's key.
     #[arg(long, value_name = "ORDER", value_enum, default_value_t)]
     pub(crate) sort: Sort,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
     #[default]
+    Id,
     Created,
     Seen,
     Expires,
@@ -186,7 +252,8 @@ pub(crate) enum Sort {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Id of the session.
+    /// Id of the session, or its beginning or end.
+    #[arg(value_hint = ValueHint::Other)]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) place: Place,
@@ -206,16 +273,19 @@ pub(crate) struct Assent {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["ids", "user"]).required(true))]
+#[command(group = ArgGroup::new("which").args(["ids", "user", "all"]).required(true))]
 pub(crate) struct Revoke {
-    /// Ids of the sessions.
-    #[arg(value_name = "ID")]
+    /// Ids of the sessions, or their beginnings or ends; - reads ids from the standard input, one a line.
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     pub(crate) ids: Vec<String>,
     /// All sessions of this user.
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Other)]
     pub(crate) user: Option<String>,
+    /// All sessions of all users.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// But not this one; may be given again.
-    #[arg(long, value_name = "ID", requires = "user", conflicts_with = "ids")]
+    #[arg(long, value_name = "ID", conflicts_with = "ids", value_hint = ValueHint::Other)]
     pub(crate) except: Vec<String>,
     #[command(flatten)]
     pub(crate) assent: Assent,
@@ -223,6 +293,8 @@ pub(crate) struct Revoke {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +315,22 @@ pub(crate) struct Backup {
     /// File to make.
     #[arg(value_name = "DST", value_hint = ValueHint::FilePath)]
     pub(crate) destination: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup. It is not changed.
+    #[arg(value_name = "SRC", value_hint = ValueHint::FilePath)]
+    pub(crate) source: PathBuf,
+    /// Replace the file also if it has tables of an application, which the backup does not have.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) assent: Assent,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
@@ -273,7 +361,7 @@ pub(crate) struct ImportBolt {
     #[arg(value_name = "SRC", value_hint = ValueHint::FilePath)]
     pub(crate) source: PathBuf,
     /// Bucket in it, as given to boltstore.New.
-    #[arg(long, value_name = "NAME", default_value = "sessions")]
+    #[arg(long, value_name = "NAME", default_value = "sessions", value_hint = ValueHint::Other)]
     pub(crate) bucket: String,
     #[command(flatten)]
     pub(crate) into: Redb,
@@ -281,10 +369,10 @@ pub(crate) struct ImportBolt {
     #[arg(long)]
     pub(crate) include_expired: bool,
     /// End sessions at the latest so long after they were made.
-    #[arg(long, value_name = "TIME", default_value = "400d", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "400d", value_parser = duration, value_hint = ValueHint::Other)]
     pub(crate) max_lifetime: Duration,
     /// End sessions that are not used for so long.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, value_hint = ValueHint::Other)]
     pub(crate) idle_timeout: Option<Duration>,
     /// Go's ExpiresIn was set: browsers keep the cookies when they are closed.
     #[arg(long)]
@@ -304,9 +392,9 @@ pub(crate) struct Redb {
     /// File of the sessions.
     #[arg(long, value_name = "FILE", env = "SESSIONUP_DB", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(crate) db: PathBuf,
-    /// Bucket in that file.
-    #[arg(long, value_name = "NAME", default_value = "sessions")]
-    pub(crate) db_bucket: String,
+    /// Bucket in that file [default: sessions].
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub(crate) db_bucket: Option<String>,
     #[command(flatten)]
     pub(crate) wait: Wait,
 }
@@ -334,7 +422,7 @@ pub(crate) struct ExportBolt {
     #[arg(long, value_name = "SRC", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) from: Vec<PathBuf>,
     /// Bucket in both Bolt files.
-    #[arg(long, value_name = "NAME", default_value = "sessions")]
+    #[arg(long, value_name = "NAME", default_value = "sessions", value_hint = ValueHint::Other)]
     pub(crate) bucket: String,
     #[command(flatten)]
     pub(crate) redb: Redb,
@@ -358,6 +446,19 @@ fn duration(text: &str) -> Result<Duration, String> {
     seconds
         .map(Duration::from_secs)
         .ok_or_else(|| "a number and a unit are expected: 90s, 15m, 12h, 30d".into())
+}
+
+/// Reads the name of a kind of session.
+fn kind(text: &str) -> Result<Kind, String> {
+    text.parse().map_err(|error: InvalidKind| error.to_string())
+}
+
+/// Reads an address or a network.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or_else(|_| address())
+        .map_err(|_| "an address or a network is expected: 203.0.113.7, 2001:db8::/32".into())
 }
 
 #[cfg(test)]
@@ -399,10 +500,35 @@ mod tests {
     }
 
     #[test]
+    fn networks() {
+        let cases = [
+            ("203.0.113.7", Some("203.0.113.7/32")),
+            ("203.0.113.0/24", Some("203.0.113.0/24")),
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            ("2001:db8::1", Some("2001:db8::1/128")),
+            ("203.0.113", None),
+            ("203.0.113.0/33", None),
+            ("example.org", None),
+        ];
+        for (text, expected) in cases {
+            let found = network(text).ok().map(|network| network.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn spellings() {
         let cases = [
             ("list ann --db f", true),
             ("list --all --json --db f --bucket b", true),
+            ("list --user ann --db f", true),
+            ("list --user=-ann --db f", true),
+            ("list ann --user ann --db f", false),
+            (
+                "list --all --ip 192.0.2.0/24 --agent x --older-than 3d --limit 5 --db f",
+                true,
+            ),
+            ("list --ip 192.0.2.0/24 --db f", false),
             ("list --db f", false),
             ("list ann --all --db f", false),
             ("list ann", false),
@@ -411,6 +537,14 @@ mod tests {
             ("show --db f", false),
             ("revoke x y --db f --yes", true),
             ("revoke --user ann --except x --db f -y", true),
+            ("revoke - --db f", true),
+            ("revoke --all --db f", true),
+            (
+                "revoke --all --except x --except y --ip 192.0.2.1 --db f",
+                true,
+            ),
+            ("revoke --all --user ann --db f", false),
+            ("revoke --all x --db f", false),
             ("revoke x --except y --db f", false),
             ("revoke x --user ann --db f", false),
             ("revoke --db f", false),
@@ -423,6 +557,8 @@ mod tests {
             ("export bolt a --db f", false),
             ("check --db f", true),
             ("backup b --db f", true),
+            ("restore b --db f --force --yes --json", true),
+            ("restore --db f", false),
             ("completions bash", true),
             ("completions", false),
             ("man", true),

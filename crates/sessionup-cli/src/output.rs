@@ -1,13 +1,15 @@
 //! What is written: results to the standard output, all else to the standard error.
 
 use std::io::{self, BufWriter, Write};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::thread::{self, JoinHandle};
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::escape::{self, SafeJson};
-use crate::failure::Failure;
+use crate::failure::{Failure, while_doing};
 
 /// Prints text as it is.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -34,14 +36,20 @@ pub(crate) fn write_json(value: &impl Serialize, to: &mut impl Write) -> io::Res
     to.write_all(b"\n")
 }
 
+/// Tells something of less weight aside: dim in a terminal.
+pub(crate) fn hint(line: &str) {
+    let line = escape::text(line);
+    let _ = writeln!(io::stderr(), "{}", console::style(line).dim().for_stderr());
+}
+
 /// Tells something aside. Nobody is left to be told if it cannot be written.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", escape::text(line));
 }
 
-/// Shows a table aside, whose cells are safe already.
-pub(crate) fn tell_table(table: &str) {
-    let _ = io::stderr().write_all(table.as_bytes());
+/// Shows text aside that is safe already.
+pub(crate) fn tell_safe(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Returns the width of the terminal that results go to; `None` if they go elsewhere.
@@ -64,7 +72,7 @@ pub(crate) fn bar(doing: &'static str, length: u64) -> ProgressBar {
     if length < WORTH_A_BAR {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} {eta}");
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos} of {len} {eta}");
     shown(ProgressBar::new(length), style, doing)
 }
 
@@ -72,7 +80,10 @@ pub(crate) fn bar(doing: &'static str, length: u64) -> ProgressBar {
 pub(crate) fn spinner(doing: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
     let bar = shown(ProgressBar::new_spinner(), style, doing);
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    // Where it is not seen it needs no thread.
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    }
     bar
 }
 
@@ -86,6 +97,66 @@ fn shown(
         bar.set_style(style);
     }
     bar.with_message(doing)
+}
+
+/// Results that are written by a thread of their own, so that whoever makes them learns when they are
+/// not read: `sessionup list --all | less`.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    sender: Option<SyncSender<String>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// How many pieces of text wait to be written.
+const PIECES: usize = 4;
+
+impl Stream {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let (sender, receiver) = mpsc::sync_channel::<String>(PIECES);
+        let write = move || {
+            let mut stdout = io::stdout().lock();
+            for text in receiver {
+                stdout.write_all(text.as_bytes())?;
+                stdout.flush()?;
+            }
+            Ok(())
+        };
+        let thread = thread::Builder::new().spawn(write);
+        let thread = thread.map_err(while_doing("there is no thread to write the output"))?;
+        Ok(Self {
+            sender: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes text. Calls `release` before it waits for earlier text to be read.
+    pub(crate) fn write(&mut self, text: String, release: impl FnOnce()) -> Result<(), Failure> {
+        let Some(sender) = &self.sender else {
+            return Ok(());
+        };
+        let sent = match sender.try_send(text) {
+            Err(TrySendError::Full(text)) => {
+                release();
+                sender.send(text).is_ok()
+            }
+            sent => sent.is_ok(),
+        };
+        if sent { Ok(()) } else { self.end() }
+    }
+
+    /// Waits until all is written.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.sender = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(written)) => written.map_err(Failure::Output),
+            Some(Err(_)) => Err(Failure::Output(io::Error::other("the writer has ended"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `1 session`, `2 sessions`.

@@ -1,7 +1,6 @@
 //! Tables that fit the terminal.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Row, Table, Width};
+use console::{measure_text_width, truncate_str};
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
@@ -31,75 +30,123 @@ impl Column {
     }
 }
 
-const GAP: u16 = 2;
+const GAP: usize = 2;
 
-/// Writes a table, with a line feed at its end.
+/// The columns of a table and their widths.
 ///
-/// With a width, columns are cut and left out until it fits; the first column is always whole. Cells
-/// must be free of characters that act.
-pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_truncation_indicator("\u{2026}");
-    table.set_header(columns.iter().map(|column| column.title));
-    for row in rows {
-        let mut row = Row::from(row.iter().map(Cell::new).collect::<Vec<_>>());
-        row.max_height(1);
-        table.add_row(row);
-    }
-    let natural = table.column_max_content_widths();
-    let shown = match width {
-        Some(width) => fitting(columns, &natural, width),
-        None => vec![true; columns.len()],
-    };
-    let last = shown.iter().rposition(|shown| *shown);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if Some(at) == last { 0 } else { GAP }));
-        if shown.get(at) != Some(&true) {
-            column.set_constraint(ColumnConstraint::Hidden);
-        } else if columns.get(at).is_none_or(|column| column.least.is_none()) {
-            let natural = natural.get(at).copied().unwrap_or_default();
-            let padding = column.padding_width();
-            let width = Width::Fixed(natural.saturating_add(padding));
-            column.set_constraint(ColumnConstraint::Absolute(width));
-        }
-    }
-    match width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    let mut text = table.trim_fmt();
-    text.push('\n');
-    text
+/// They are chosen once, by the first rows. So a table of any length is written piece by piece.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    columns: Vec<Column>,
+    /// `None` for a column that is left out.
+    widths: Vec<Option<usize>>,
+    /// Whether a longer cell is cut.
+    is_limited: bool,
 }
 
-/// Says which columns are shown.
-fn fitting(columns: &[Column], natural: &[u16], width: u16) -> Vec<bool> {
-    let mut shown = vec![true; columns.len()];
-    loop {
-        let needed = columns.iter().zip(natural).zip(&shown);
-        let needed = needed
-            .filter(|(_, shown)| **shown)
-            .map(|((column, natural), _)| {
-                let least = column.least.map_or(*natural, |least| least.min(*natural));
-                least.saturating_add(GAP)
-            });
-        let needed = needed.fold(0_u16, u16::saturating_add);
-        if needed.saturating_sub(GAP) <= width {
-            return shown;
-        }
-        let candidates = columns.iter().enumerate().skip(1);
-        let candidates = candidates.filter(|(at, _)| shown.get(*at) == Some(&true));
-        let Some((at, _)) = candidates.max_by_key(|(_, column)| column.rank) else {
-            return shown;
+impl Layout {
+    /// Chooses widths for rows. With a width, columns are cut and left out until it fits.
+    pub(crate) fn of(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> Self {
+        let natural = columns.iter().enumerate().map(|(at, column)| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let widths = cells.map(|cell| measure_text_width(cell));
+            widths.fold(column.title.len(), usize::max)
+        });
+        let mut layout = Self {
+            columns: columns.to_vec(),
+            widths: natural.map(Some).collect(),
+            is_limited: width.is_some(),
         };
-        if let Some(shown) = shown.get_mut(at) {
-            *shown = false;
+        if let Some(width) = width {
+            layout.leave_out(width.into());
+            layout.cut(width.into());
+        }
+        layout
+    }
+
+    /// Returns the titles of the columns that are left out.
+    pub(crate) fn left_out(&self) -> Vec<&'static str> {
+        let columns = self.columns.iter().zip(&self.widths);
+        let hidden = columns.filter(|(_, width)| width.is_none());
+        hidden.map(|(column, _)| column.title).collect()
+    }
+
+    /// Writes the line of titles.
+    pub(crate) fn titles(&self) -> String {
+        let titles = self.columns.iter().map(|column| column.title);
+        self.line(titles)
+    }
+
+    /// Writes rows, a line each. Cells must be free of characters that act on a terminal.
+    pub(crate) fn rows(&self, rows: &[Vec<String>]) -> String {
+        let lines = rows
+            .iter()
+            .map(|row| self.line(row.iter().map(String::as_str)));
+        lines.collect()
+    }
+
+    fn line<'a>(&self, cells: impl Iterator<Item = &'a str>) -> String {
+        let mut line = String::new();
+        let shown = cells
+            .zip(&self.widths)
+            .filter_map(|(cell, width)| Some((cell, (*width)?)));
+        for (cell, width) in shown {
+            let cell = if self.is_limited && line.is_empty() {
+                cell.into()
+            } else if self.is_limited {
+                truncate_str(cell, width, "\u{2026}")
+            } else {
+                cell.into()
+            };
+            let blanks = width.saturating_sub(measure_text_width(&cell)) + GAP;
+            line.push_str(&cell);
+            line.extend(std::iter::repeat_n(' ', blanks));
+        }
+        line.truncate(line.trim_end_matches(' ').len());
+        line.push('\n');
+        line
+    }
+
+    /// Says how many columns of the terminal are needed if all that can be cut is cut.
+    fn least(&self) -> usize {
+        let shown = self.columns.iter().zip(&self.widths);
+        let widths = shown.filter_map(|(column, width)| {
+            let natural = (*width)?;
+            let least = column
+                .least
+                .map_or(natural, |least| natural.min(least.into()));
+            Some(least + GAP)
+        });
+        widths.sum::<usize>().saturating_sub(GAP)
+    }
+
+    fn leave_out(&mut self, width: usize) {
+        while self.least() > width {
+            let shown = self.columns.iter().zip(&mut self.widths).skip(1);
+            let shown = shown.filter(|(_, width)| width.is_some());
+            let Some((_, last)) = shown.max_by_key(|(column, _)| column.rank) else {
+                return;
+            };
+            *last = None;
+        }
+    }
+
+    /// Takes from the widest column that can be cut, until the table fits.
+    fn cut(&mut self, width: usize) {
+        let needed = |widths: &[Option<usize>]| {
+            let shown = widths.iter().flatten().map(|width| width + GAP);
+            shown.sum::<usize>().saturating_sub(GAP)
+        };
+        while needed(&self.widths) > width {
+            let columns = self.columns.iter().zip(&mut self.widths);
+            let cuttable = columns.filter_map(|(column, width)| {
+                let least = usize::from(column.least?);
+                width.as_mut().filter(|width| **width > least)
+            });
+            let Some(widest) = cuttable.max_by_key(|width| **width) else {
+                return;
+            };
+            *widest -= 1;
         }
     }
 }
@@ -121,6 +168,46 @@ mod tests {
             row(["0123456789", "ann", "in 3d", "Firefox 140 on Linux"]),
             row(["9876543210", "somebody@example.org", "in 12h", "curl"]),
         ]
+    }
+
+    fn render(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> String {
+        let layout = Layout::of(columns, rows, width);
+        layout.titles() + &layout.rows(rows)
+    }
+
+    #[test]
+    fn rows_wider_than_the_first_stay_within_the_terminal() {
+        let layout = Layout::of(&COLUMNS, &rows(), Some(40));
+        let later = [
+            "0123456789",
+            "another.very.long.name",
+            "in 4000000y",
+            "an agent",
+        ];
+        let later = vec![later.map(str::to_owned).to_vec()];
+        assert_eq!(
+            layout.rows(&later),
+            "0123456789  another.\u{2026}  in 40\u{2026}  an agent\n"
+        );
+        let layout = Layout::of(&COLUMNS, &rows(), None);
+        assert!(
+            layout
+                .rows(&later)
+                .contains("another.very.long.name  in 4000000y  an agent")
+        );
+    }
+
+    #[test]
+    fn titles_of_columns_left_out_are_known() {
+        assert_eq!(
+            Layout::of(&COLUMNS, &rows(), Some(26)).left_out(),
+            ["AGENT"]
+        );
+        assert!(
+            Layout::of(&COLUMNS, &rows(), Some(40))
+                .left_out()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -146,7 +233,7 @@ ID          USER                  ENDS    AGENT
                 Some(40),
                 "\
 ID          USER       ENDS    AGENT
-0123456789  ann        in 3d   Firefox…
+0123456789  ann        in 3d   Firefox …
 9876543210  somebody…  in 12h  curl
 ",
             ),

@@ -1,12 +1,14 @@
 //! Sessions as they are shown. There is nothing of a token or of a hash in it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::Serialize;
 use sessionup_core::{Agent, DeviceKind, Kind, Meta, Session, SessionId, Timestamp, UserKey};
 
 use crate::escape;
-use crate::table::{self, Column};
+use crate::output;
+use crate::table::{Column, Layout};
 use crate::when;
 
 /// A session in JSON: the names of a list of devices, and what only an operator sees.
@@ -58,35 +60,148 @@ const ENDS: Column = Column::whole("ENDS", 3);
 const AGENT: Column = Column::cut("AGENT", 4, 12);
 const ADDRESS: Column = Column::whole("ADDRESS", 5);
 const CREATED: Column = Column::whole("CREATED", 6);
+const KIND: Column = Column::whole("KIND", 2);
 
-/// Writes sessions as a table, with their users or without.
-pub(crate) fn table<'a>(
-    sessions: impl IntoIterator<Item = &'a Session>,
-    with_user: bool,
+/// Sessions as a table, with their users or without. Its widths are chosen by the first sessions.
+#[derive(Debug)]
+pub(crate) struct SessionTable {
+    layout: Layout,
+    form: Form,
     now: Timestamp,
-    width: Option<u16>,
-) -> String {
-    let mut columns = vec![ID, USER, SEEN, ENDS, AGENT, ADDRESS, CREATED];
-    let rows = sessions.into_iter().map(|session| {
-        let mut cells = vec![
-            session.id.to_string(),
+}
+
+/// What rows have.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    with_user: bool,
+    with_kind: bool,
+    /// How many characters of an id are shown, from its end.
+    tail: usize,
+}
+
+impl Form {
+    /// Takes what belongs to columns that are not there.
+    fn of<T>(self, mut all: Vec<T>) -> Vec<T> {
+        if !self.with_kind {
+            all.remove(2);
+        }
+        if !self.with_user {
+            all.remove(1);
+        }
+        all
+    }
+}
+
+/// Characters of an id.
+const WHOLE: usize = 36;
+/// Where the groups of an id begin, from the last one: so many characters are left.
+const TAILS: [usize; 4] = [12, 17, 22, 27];
+
+impl SessionTable {
+    /// Chooses the widths. Ids are shortened if a column would be left out otherwise.
+    pub(crate) fn of(
+        sessions: &[Session],
+        with_user: bool,
+        is_all: bool,
+        now: Timestamp,
+        width: Option<u16>,
+    ) -> Self {
+        // Where nobody is anything else, the kind says nothing.
+        let with_kind = !is_all || sessions.iter().any(|session| session.kind != Kind::USER);
+        let fit = |tail| {
+            let form = Form {
+                with_user,
+                with_kind,
+                tail,
+            };
+            let columns = form.of(vec![ID, USER, KIND, SEEN, ENDS, AGENT, ADDRESS, CREATED]);
+            let mut rows = rows(sessions, form, now);
+            if !is_all {
+                rows.push(usual(&columns, tail));
+            }
+            Self {
+                layout: Layout::of(&columns, &rows, width),
+                form,
+                now,
+            }
+        };
+        let table = fit(WHOLE);
+        if table.layout.left_out().is_empty() {
+            return table;
+        }
+        fit(distinct_tail(sessions))
+    }
+
+    pub(crate) fn titles(&self) -> String {
+        self.layout.titles()
+    }
+
+    pub(crate) fn rows(&self, sessions: &[Session]) -> String {
+        let rows = rows(sessions, self.form, self.now);
+        self.layout.rows(&rows)
+    }
+
+    /// Says aside which columns do not fit the terminal.
+    pub(crate) fn tell_left_out(&self) {
+        let left_out = self.layout.left_out().len() as u64;
+        if left_out > 0 {
+            let columns = output::count(left_out, "column", "columns");
+            output::hint(&format!(
+                "{columns} left out: a wider terminal, or a pipe, has all"
+            ));
+        }
+    }
+}
+
+fn rows(sessions: &[Session], form: Form, now: Timestamp) -> Vec<Vec<String>> {
+    let rows = sessions.iter().map(|session| {
+        form.of(vec![
+            short(session.id, form.tail),
             user(&session.user_key),
+            session.kind.to_string(),
             when::from_now(session.last_seen_at, now),
             when::from_now(session.deadline(), now),
-            escape::text(&session.client.agent.to_string()).into_owned(),
+            escape::name(&session.client.agent.to_string()).into_owned(),
             address(session),
             when::from_now(session.created_at, now),
-        ];
-        if !with_user {
-            cells.remove(1);
-        }
-        cells
+        ])
     });
-    let rows: Vec<_> = rows.collect();
-    if !with_user {
-        columns.remove(1);
+    rows.collect()
+}
+
+/// Cells as wide as most are, for sessions that are not known yet.
+fn usual(columns: &[Column], tail: usize) -> Vec<String> {
+    let width = |column: &Column| match column.title {
+        "ID" => tail.min(WHOLE),
+        "ADDRESS" => "203.0.113.100".len(),
+        "KIND" => "login-attempt".len(),
+        _ => "in 100d".len().max(column.title.len()),
+    };
+    columns
+        .iter()
+        .map(|column| " ".repeat(width(column)))
+        .collect()
+}
+
+/// Writes the end of an id. Ids that were made at one time begin alike.
+fn short(id: SessionId, tail: usize) -> String {
+    let whole = id.to_string();
+    match whole.len().checked_sub(tail).and_then(|at| whole.get(at..)) {
+        Some(end) if end.len() < whole.len() => format!("\u{2026}{end}"),
+        Some(_) | None => whole,
     }
-    table::render(&columns, &rows, width)
+}
+
+/// Returns how many characters of ids tell them apart.
+fn distinct_tail(sessions: &[Session]) -> usize {
+    let is_distinct = |tail: &usize| {
+        let shorts: HashSet<_> = sessions
+            .iter()
+            .map(|session| short(session.id, *tail))
+            .collect();
+        shorts.len() == sessions.len()
+    };
+    TAILS.into_iter().find(is_distinct).unwrap_or(WHOLE)
 }
 
 /// Writes all that is known of a session, a line each.
@@ -118,7 +233,7 @@ pub(crate) fn page(session: &Session, now: Timestamp) -> String {
     };
     lines.push(("cookie", cookie.into()));
     lines.push(("address", address(session)));
-    lines.push(("agent", escape::text(&agent.to_string()).into_owned()));
+    lines.push(("agent", escape::name(&agent.to_string()).into_owned()));
     if agent.kind != DeviceKind::Unknown {
         lines.push(("device", agent.kind.as_str().into()));
     }
@@ -128,14 +243,14 @@ pub(crate) fn page(session: &Session, now: Timestamp) -> String {
     }
     for (at, (name, value)) in session.meta.iter().enumerate() {
         let label = if at == 0 { "meta" } else { "" };
-        let (name, value) = (escape::text(name).into_owned(), value.to_string());
+        let (name, value) = (escape::name(name).into_owned(), value.to_string());
         page.push_str(&format!("{label:<13} {name} = {}\n", escape::text(&value)));
     }
     page
 }
 
 pub(crate) fn user(key: &UserKey) -> String {
-    escape::text(key.as_str()).into_owned()
+    escape::name(key.as_str()).into_owned()
 }
 
 fn address(session: &Session) -> String {

@@ -33,7 +33,7 @@ fn every_command_is_there() {
         assert!(page.contains(&format!("`{command}")), "{command}");
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 13);
     for line in help.lines().filter(|line| line.starts_with("  ")) {
         let mut words = line.split_whitespace();
         let code = words.next().filter(|word| word.parse::<u8>().is_ok());
@@ -69,6 +69,7 @@ fn every_name_in_json_is_there() {
         ("check", "check --json".into()),
         ("compact", "compact --json".into()),
         ("backup", "backup copy.redb --json".into()),
+        ("restore", "restore copy.redb --yes --json".into()),
         ("import bolt", "import bolt go.db --yes --json".into()),
         (
             "export bolt",

@@ -6,7 +6,7 @@ mod support;
 
 use support::Place;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "list",
     "show",
     "revoke",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 14] = [
     "check",
     "compact",
     "backup",
+    "restore",
     "import",
     "import bolt",
     "export",
@@ -51,7 +52,12 @@ fn mistakes() {
         "list ann --sort age --db s.redb",
         "revoke --db s.redb",
         "show not-an-id --db s.redb",
-        "revoke 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f 0199F0C4-8A5E-7CC3-98C4-DC0C0C07398F --db s.redb",
+        "revoke 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f0 --db s.redb",
+        "revoke --user ann --except 398 --db s.redb",
+        "list --all --ip 203.0.113.300 --db s.redb",
+        "list --all --kind User --db s.redb",
+        "list --all --limit 0 --db s.redb",
+        "revoke 0199f0c4 --ip 203.0.113.3 --db s.redb",
         "import bolt a.db --db s.redb --max-lifetime 30",
         "completions csh",
         "lst",
@@ -92,6 +98,14 @@ fn completions_know_all_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = place.run(&format!("completions {shell}"));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        if shell == "bash" {
+            // A user is no file.
+            let after = run.stdout.split("--user)\n").nth(1).unwrap();
+            assert_eq!(
+                after.lines().next().unwrap().trim(),
+                r#"COMPREPLY=("${cur}")"#
+            );
+        }
         for word in ["revoke", "dry-run"] {
             let is_there = run.stdout.contains(word);
             assert!(is_there, "{shell}: {word}");

@@ -58,6 +58,7 @@ fn listed(go: &GoSession) -> Value {
         "is_live": go.expires_at > now(),
         "idle_timeout_ms": null,
         "persistent": false,
+        "kind": "user",
         "ip": go.ip.map(|ip| ip.to_canonical()),
         "agent": {"os": cut(&go.os), "browser": cut(&go.browser)},
         "meta": go.meta,

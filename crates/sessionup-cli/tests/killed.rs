@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ fn is_sound_and_halfway(place: &Place, target: &str) -> bool {
     // The file is there before the bucket in it.
     if check
         .stderr
-        .contains("there is no bucket \"sessions\" in this database, and no other one")
+        .contains("there is no bucket \"sessions\" here, and no other one")
     {
         return false;
     }
@@ -85,18 +86,18 @@ fn killed_import_is_completed_by_the_next() {
 
     let seed = fastrand::u64(..);
     // They wait for the disk and for nothing else.
-    let halfway: usize = thread::scope(|scope| {
+    let halfway = AtomicUsize::new(0);
+    thread::scope(|scope| {
         let threads = (0..THREADS).map(|number| {
-            let whole = &whole;
-            scope.spawn(move || whole.kill(seed, number))
+            let (whole, halfway) = (&whole, &halfway);
+            scope.spawn(move || whole.kill(seed, number, halfway))
         });
         let threads: Vec<_> = threads.collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum()
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
-    assert!(halfway > 0, "seed {seed}: none was killed while it wrote");
+    assert!(halfway.into_inner() > 0, "seed {seed}");
 }
 
 /// What comes of an import that nobody kills.
@@ -107,21 +108,27 @@ struct Whole {
 }
 
 impl Whole {
-    /// Kills some, each once or more before it is let through. Returns how many were halfway.
-    fn kill(&self, seed: u64, thread: u64) -> usize {
+    /// Kills some, each once or more before it is let through, and goes on until one was halfway.
+    fn kill(&self, seed: u64, thread: u64, halfway: &AtomicUsize) {
         let mut random = fastrand::Rng::with_seed(seed.wrapping_add(thread));
-        let (mut killed, mut halfway) = (0, 0);
+        let mut killed = 0;
+        // How long an import takes depends on what else the machine does.
+        let mut took = self.took;
+        let is_enough = |killed| killed >= KILLS && halfway.load(Ordering::Relaxed) > 0;
         for run in 0.. {
             let target = format!("t{thread}-{run}.redb");
             let context = format!("seed {seed}, thread {thread}, run {run}");
             assert!(run < 1_000, "{context}: only {killed} were killed in time");
-            while killed < KILLS {
-                let pause = self.took.mul_f64(random.f64());
+            while !is_enough(killed) {
+                let pause = took.mul_f64(random.f64());
                 if !kill_after(import(&self.place, &target), pause) {
+                    took = took.mul_f64(0.9);
                     break;
                 }
                 killed += 1;
-                halfway += usize::from(is_sound_and_halfway(&self.place, &target));
+                took = took.mul_f64(1.1).min(self.took * 10);
+                let is_halfway = is_sound_and_halfway(&self.place, &target);
+                halfway.fetch_add(is_halfway.into(), Ordering::Relaxed);
                 if random.bool() {
                     break;
                 }
@@ -131,10 +138,9 @@ impl Whole {
             let found = contents(&self.place, &target);
             assert!(found == self.contents, "{context}");
             fs::remove_file(self.place.path(&target)).unwrap();
-            if killed == KILLS {
+            if is_enough(killed) {
                 break;
             }
         }
-        halfway
     }
 }

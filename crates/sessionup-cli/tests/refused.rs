@@ -72,7 +72,9 @@ fn wrong_bucket_is_named_and_not_made() {
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
         assert_eq!(
             run.stderr,
-            "sessionup: there is no bucket \"session\" in this database, but [\"sessions\"]\n",
+            format!(
+                "sessionup: there is no bucket \"session\" here, but \"sessions\": say {option} \"sessions\"\n"
+            ),
             "{line}"
         );
         assert!(fs::read(place.path("s.redb")).unwrap() == before, "{line}");
@@ -92,8 +94,10 @@ fn file_of_a_server_that_does_not_listen_is_refused_with_what_to_do() {
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
         assert_eq!(
             run.stderr,
-            "sessionup: s.redb is in use: a server has it open. Stop it; or have it listen for tools \
-             (RedbStoreBuilder::control), to look, revoke, prune and back up beside it\n",
+            "sessionup: s.redb is in use: another process has it open, and nobody answers at \
+             s.redb.control. If that is a server, stop it; or have it listen for tools \
+             (RedbStoreBuilder::control), to look, revoke, prune and back up beside it. In a container \
+             it must see the directory of the file, not the file alone\n",
             "{line}"
         );
     }
@@ -132,10 +136,14 @@ fn what_is_no_database_is_left_alone() {
         for line in all_commands() {
             let run = place.run(&format!("{line} --db s.redb"));
             assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{name}: {line}");
-            assert_eq!(
-                run.stderr, "sessionup: s.redb is not a redb database, choose another path\n",
-                "{name}: {line}"
-            );
+            let expected = match name {
+                "empty" => {
+                    "sessionup: s.redb is an empty file: no server has stored sessions in it, name \
+                     another file with --db\n"
+                }
+                _ => "sessionup: s.redb is not a redb database, choose another path\n",
+            };
+            assert_eq!(run.stderr, expected, "{name}: {line}");
             assert_eq!(
                 fs::read(place.path("s.redb")).unwrap(),
                 content,
@@ -151,6 +159,10 @@ fn what_is_no_database_is_left_alone() {
             (run.code, run.stdout.as_str()),
             (1, ""),
             "directory: {line}"
+        );
+        assert_eq!(
+            run.stderr,
+            "sessionup: s.redb is a directory, name the file of the sessions in it\n"
         );
     }
     assert_eq!(place.files(), ["go.db", "s.redb"]);
@@ -232,7 +244,8 @@ fn file_that_may_not_be_read_is_told() {
     let run = place.run("list ann --db s.redb");
     assert_eq!(run.code, 1);
     assert!(
-        run.stderr.starts_with("sessionup: no permission to open"),
+        run.stderr
+            .starts_with("sessionup: no permission to open s.redb, which belongs to user "),
         "{run:?}"
     );
 }

@@ -7,8 +7,13 @@ mod support;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, ExitStatus};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use support::{Place, id, session};
@@ -18,11 +23,21 @@ struct Terminal {
     child: Child,
     /// Our end of it.
     end: File,
+    /// What is read there.
+    pieces: Receiver<Vec<u8>>,
     shown: String,
 }
 
 impl Terminal {
     fn start(place: &Place, columns: u16, line: &str) -> Self {
+        Self::start_with(place, columns, line.split_whitespace())
+    }
+
+    fn start_with<'a>(
+        place: &Place,
+        columns: u16,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&end).unwrap();
         unlockpt(&end).unwrap();
@@ -38,11 +53,14 @@ impl Terminal {
         let other = options
             .read(true)
             .write(true)
+            // It must not become the controlling terminal of this process, which its hangup would end.
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
             .open(name.to_str().unwrap())
             .unwrap();
         let end = File::from(end);
+        let pieces = pieces(end.try_clone().unwrap());
         let child = place
-            .command(line.split_whitespace())
+            .command(arguments)
             .env("TERM", "xterm")
             .stdin(other.try_clone().unwrap())
             .stdout(other.try_clone().unwrap())
@@ -52,6 +70,7 @@ impl Terminal {
         Self {
             child,
             end,
+            pieces,
             shown: String::new(),
         }
     }
@@ -63,13 +82,19 @@ impl Terminal {
         }
     }
 
+    /// Reads what is shown next; says whether there was something.
     fn read(&mut self) -> bool {
-        let mut piece = [0; 4_096];
-        // On Linux the end of the program is an error.
-        let length = self.end.read(&mut piece).unwrap_or(0);
-        self.shown
-            .push_str(&String::from_utf8_lossy(&piece[..length]));
-        length > 0
+        match self.pieces.recv_timeout(LONGEST) {
+            Ok(piece) => {
+                self.shown.push_str(&String::from_utf8_lossy(&piece));
+                true
+            }
+            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => {
+                self.child.kill().unwrap();
+                panic!("nothing more was shown for {LONGEST:?}: {:?}", self.shown);
+            }
+        }
     }
 
     fn type_in(&mut self, text: &str) {
@@ -83,6 +108,24 @@ impl Terminal {
         evidence::note_written(self.shown.as_bytes());
         (status, self.shown.replace("\r\n", "\n"))
     }
+}
+
+/// How long a program may show nothing.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// Reads a terminal on a thread of its own, which ends with it.
+fn pieces(mut end: File) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut piece = [0; 4_096];
+        // On Linux the end of the program is an error.
+        while let Ok(length @ 1..) = end.read(&mut piece) {
+            if sender.send(piece[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 fn filled() -> Place {
@@ -106,6 +149,7 @@ fn lists_fit_the_terminal() {
     for columns in [60, 80, 120] {
         let line = "list --all --db s.redb";
         let (status, shown) = Terminal::start(&place, columns, line).finish();
+        let shown = console::strip_ansi_codes(&shown);
         assert_eq!(status.code(), Some(0));
         assert!(
             shown
@@ -141,13 +185,13 @@ fn revocation_is_asked_for() {
     for (answer, code) in [("n\n", 1), ("\n", 1), ("maybe\n", 1), ("y\n", 0)] {
         assert_eq!(left(&place).len(), 3, "{answer:?}");
         let mut terminal = Terminal::start(&place, 80, "revoke --user ann --db s.redb");
-        terminal.see("End 2 sessions? [y/N] ");
+        terminal.see("End 2 sessions of \"ann\"? [y/N] ");
         terminal.type_in(answer);
         let (status, shown) = terminal.finish();
         assert_eq!(status.code(), Some(code), "{shown}");
         assert!(
-            shown.contains(&id(1).to_string()),
-            "what would end is shown"
+            shown.contains("000000000001  ann  ") && shown.contains("Firefox 140 on Linux"),
+            "what would end is shown: {shown}"
         );
         let last = if code == 0 {
             "2 sessions ended"
@@ -157,6 +201,71 @@ fn revocation_is_asked_for() {
         assert_eq!(shown.lines().last(), Some(last));
     }
     assert_eq!(left(&place), [id(3).to_string()]);
+}
+
+/// Nothing is held while a question is open, and what has changed then is shown.
+#[test]
+fn revocation_is_asked_for_again_after_a_change() {
+    let place = filled();
+    let mut terminal = Terminal::start(&place, 80, "revoke --user ann --db s.redb");
+    terminal.see("End 2 sessions of \"ann\"? [y/N] ");
+    place.fill([session(4, "ann")]);
+    terminal.type_in("y\n");
+    terminal.see("the sessions of this user have changed meanwhile:");
+    terminal.see("End 3 sessions of \"ann\"? [y/N] ");
+    assert_eq!(left(&place).len(), 4);
+    terminal.type_in("y\n");
+    let (status, shown) = terminal.finish();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert_eq!(shown.lines().last(), Some("3 sessions ended"));
+    assert_eq!(left(&place), [id(3).to_string()]);
+}
+
+#[test]
+fn questions_hold_no_file() {
+    for (line, question) in [
+        ("revoke --all", "End 3 sessions of all users? [y/N] "),
+        (
+            "revoke --user zoe",
+            "Refuse logins that are under way? [y/N] ",
+        ),
+        ("prune", "Delete 1 session that ended before 2"),
+        ("restore copy.redb", "copy.redb? [y/N] "),
+        ("import bolt go.db", "Import 1 session into s.redb? [y/N] "),
+    ] {
+        let place = Place::new();
+        place.fill([
+            session(1, "ann"),
+            session(2, "ann"),
+            support::ended(3, "ann"),
+        ]);
+        place.done("backup copy.redb");
+        let go = support::go_session(&support::go_token(1), "ann");
+        support::write_bolt(&place.path("go.db"), [go]);
+        let mut terminal = Terminal::start(&place, 80, &format!("{line} --db s.redb"));
+        terminal.see(question);
+        // It does not wait.
+        let builder = sessionup_redb::RedbStore::builder().lock_wait(Duration::ZERO);
+        let opened = builder.open(place.path("s.redb"));
+        assert!(opened.is_ok(), "{line}: {opened:?}");
+        drop(opened);
+        terminal.type_in("n\n");
+        let (status, shown) = terminal.finish();
+        assert_eq!(status.code(), Some(1), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn names_in_questions_show_what_is_not_seen() {
+    let place = Place::new();
+    place.fill([session(1, "ann"), session(2, "ann ")]);
+    let arguments = ["revoke", "--user", "ann ", "--db", "s.redb"];
+    let mut terminal = Terminal::start_with(&place, 120, arguments);
+    terminal.see("End 1 session of \"ann\\u{20}\"? [y/N] ");
+    terminal.type_in("y\n");
+    let (_, shown) = terminal.finish();
+    assert!(shown.contains("  ann\\u{20}  "), "{shown}");
+    assert_eq!(left(&place), [id(1).to_string()]);
 }
 
 #[test]
@@ -199,7 +308,7 @@ fn bars_are_seen_in_a_terminal_alone() {
     let (status, shown) = terminal.finish();
     assert_eq!(status.code(), Some(0), "{shown}");
     assert!(
-        shown.contains("Importing") && shown.contains("of 1,200"),
+        shown.contains("Importing") && shown.contains("of 1200"),
         "{shown:?}"
     );
     let piped = place.run("import bolt go.db --db t.redb --yes");

@@ -32,7 +32,7 @@ impl Fixture {
 
     pub(crate) async fn create(&self, record: &Record, now: Timestamp) {
         let created = self.create_with(record, CreateOptions::default(), now);
-        assert_eq!(
+        assert_answer!(
             created.await,
             Created::default(),
             "a plain create ends no session"
@@ -49,7 +49,7 @@ impl Fixture {
         let list = must("list", self.store().list(user, now).await);
         for record in &list {
             let owner = &record.session.user_key;
-            assert_eq!(owner, user, "a list has the sessions of exactly this user");
+            assert_answer!(owner, user, "a list has the sessions of exactly this user");
         }
         list
     }
@@ -192,7 +192,7 @@ impl Fixture {
         why: &str,
     ) {
         let listed = self.listed_ids(user, now).await;
-        assert_eq!(listed, ids, "{why}: list of {user:?}");
+        assert_answer!(listed, ids, "{why}: list of {user:?}");
     }
 
     /// Of these records, a user's list has exactly those that fetch returns, and in the same state.
@@ -225,7 +225,7 @@ pub(crate) fn expect_duplicate(created: &Result<Created, StoreError>, why: &str)
 
 fn expect_named(id: SessionId, found: Option<&Record>) {
     if let Some(found) = found {
-        assert_eq!(found.session.id, id, "an id finds its own session only");
+        assert_answer!(found.session.id, id, "an id finds its own session only");
     }
 }
 
@@ -234,7 +234,7 @@ fn expect_same(found: Option<&Record>, expected: &Record, why: &str, how: &str) 
     let Some(found) = found else {
         panic!("{why}: session {id} was not {how}");
     };
-    assert_eq!(found.session, expected.session, "{why}: as it was {how}");
+    assert_answer!(found.session, expected.session, "{why}: as it was {how}");
     assert!(
         found.secret_hash == expected.secret_hash,
         "{why}: session {id} was {how} with another secret hash"

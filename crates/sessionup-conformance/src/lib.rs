@@ -29,6 +29,12 @@
 //! }
 //! ```
 //!
+//! # When clauses fail
+//!
+//! One defect often fails a dozen of them. Mend the first in the order of [`CLAUSES`] first; the
+//! later ones rest on the earlier ones. A message names what was asked, what the store answered and
+//! what the contract wants. A clause whose store gives no answer fails after ten minutes.
+//!
 //! # What a store under test must take
 //!
 //! Up to 256 operations at once: one that answers
@@ -49,6 +55,8 @@
     reason = "a clause fails by panicking, as every test does"
 )]
 
+#[macro_use]
+mod answer;
 mod ask;
 mod clause;
 pub mod clauses;

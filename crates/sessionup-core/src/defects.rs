@@ -66,6 +66,10 @@ defects! {
     EnteredEarly "entered-early",
     /// Sessions that are not yet entered in the user index are not looked for when a file is opened.
     UnlistedForgotten "unlisted-forgotten",
+    /// Tombstones are not looked for when a file is opened.
+    TombstonesForgotten "tombstones-forgotten",
+    /// A tombstone is removed before the last of its records is deleted.
+    TombstoneRemovedEarly "tombstone-removed-early",
     /// The queue has no bound.
     UnboundedQueue "unbounded-queue",
     /// Lookups come from a cache that nobody tells what was changed.

@@ -5,7 +5,9 @@
 //! on `sessionup-conformance`.
 //!
 //! - [`Manager`] has the rules, [`Sessions`] is the handle of one request.
-//! - [`Store`] is what a store promises, [`MemoryStore`] its reference reading.
+//! - [`Store`] is what a store promises, [`MemoryStore`] its reference reading; `examples/store.rs` is
+//!   a store to begin your own with.
+//! - [`Manager::events`] tells what happens to sessions; `examples/audit.rs` makes an audit log of it.
 //! - [`Cleanup`] deletes expired records of any store in the background.
 //!
 //! # What is kept of a token

@@ -90,12 +90,19 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
     const SHORT: Duration = Duration::from_millis(1);
 
+    /// Fails with a name instead of waiting for ever.
+    async fn given_up(call: Patient<'_, ()>) -> StoreError {
+        let limit = Duration::from_secs(60);
+        let answer = tokio::time::timeout(limit, call).await;
+        answer.expect("the call is not given up").unwrap_err()
+    }
+
     #[tokio::test]
     async fn call_that_never_answers_is_given_up() {
         let never = || -> StoreFuture<'_, ()> { Box::pin(std::future::pending()) };
-        let error = Patient::read(never(), SHORT).await.unwrap_err();
+        let error = given_up(Patient::read(never(), SHORT)).await;
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-        let error = Patient::write(never(), SHORT).await.unwrap_err();
+        let error = given_up(Patient::write(never(), SHORT)).await;
         assert!(
             matches!(error, StoreError::OutcomeUnknown { .. }),
             "{error:?}"
@@ -105,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn call_given_up_says_what_to_raise() {
         let never: StoreFuture<'_, ()> = Box::pin(std::future::pending());
-        let error = Patient::write(never, SHORT).await.unwrap_err();
+        let error = given_up(Patient::write(never, SHORT)).await;
         let cause = std::error::Error::source(&error).unwrap().to_string();
         for text in [cause, format!("{error:?}")] {
             assert!(text.contains("no answer within 1ms"), "{text}");

@@ -59,7 +59,7 @@ async fn second_renewal_by_time_withdraws_the_first_cookie() {
 }
 
 #[tokio::test]
-async fn login_after_the_session_was_lost_lets_the_handle_act() {
+async fn login_after_lost_session_lets_handle_act() {
     let manager = build(&ManualClock::at(START), |builder| builder);
     let cookie = login(&manager).await;
     let handle = request(&manager, &cookie);
@@ -75,7 +75,7 @@ async fn login_after_the_session_was_lost_lets_the_handle_act() {
 }
 
 #[tokio::test]
-async fn change_of_meta_by_an_old_token_leaves_it_old() {
+async fn change_of_meta_by_old_token_stays_old() {
     let clock = ManualClock::at(START);
     let manager = build(&clock, by_time);
     let first = login(&manager).await;

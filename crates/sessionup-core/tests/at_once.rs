@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod limit;
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use limit::within_limit;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, Error, Event, ListOptions, Manager, MemoryStore, Meta,
     MetaChange, OthersDeleted, Peer, Pruned, Record, RecordPage, SessionId, Sessions, SetCookie,
@@ -58,7 +61,7 @@ async fn login_does_not_slip_past_a_revocation() {
 #[tokio::test]
 async fn every_way_to_revoke_all_overtakes() {
     let manager = manager();
-    for way in 0..4 {
+    for way in 0..7 {
         let cookie = login(&manager).await;
         let slow = stranger(&manager);
         let user = request(&manager, &cookie);
@@ -66,6 +69,9 @@ async fn every_way_to_revoke_all_overtakes() {
             0 => user.revoke_other().await.unwrap(),
             1 => user.revoke_all().await.unwrap(),
             2 => user.revoke_by_user_key("ann").await.unwrap(),
+            3 => user.finish_password_change().await.unwrap(),
+            4 => user.revoke_everybody().await.unwrap(),
+            5 => manager.revoke_everybody().await.unwrap(),
             _ => manager.revoke_by_user_key("ann").await.unwrap(),
         };
         let outcome = slow.init("ann").await;
@@ -298,18 +304,28 @@ async fn store_that_hangs_is_given_up() {
         .unwrap();
     let events = hung.events();
 
-    let read = request(&hung, &cookie).current().await.unwrap_err();
+    let reading = request(&hung, &cookie);
+    let read = within_limit("the error of a read", reading.current()).await;
+    let read = read.unwrap_err();
     let unavailable = |error: &Error| matches!(error, Error::Store(StoreError::Unavailable { .. }));
     assert!(unavailable(&read), "{read:?}");
     let told = events.try_recv();
     assert!(matches!(told, Some(Event::StoreFailed { .. })), "{told:?}");
-    let list = hung.list_by_user_key("ann").await.unwrap_err();
+    let list = within_limit("the error of a list", hung.list_by_user_key("ann"));
+    let list = list.await.unwrap_err();
     assert!(unavailable(&list), "{list:?}");
 
     let login = stranger(&hung);
     let doubtful = [
-        login.init("ann").await.unwrap_err(),
-        hung.revoke_by_user_key("ann").await.unwrap_err(),
+        within_limit("the error of a login", login.init("ann").into_future())
+            .await
+            .unwrap_err(),
+        within_limit("the error of a revocation", hung.revoke_by_user_key("ann"))
+            .await
+            .unwrap_err(),
+        within_limit("the error of a revocation of all", hung.revoke_everybody())
+            .await
+            .unwrap_err(),
     ];
     for error in doubtful {
         let is_unknown = matches!(error, Error::Store(StoreError::OutcomeUnknown { .. }));
@@ -332,10 +348,11 @@ async fn change_of_meta_that_was_slower_than_a_login_leaves_the_login() {
     sessions.current().await.unwrap().unwrap();
     let clone = sessions.clone();
     let change = tokio::spawn(async move { clone.set_meta("a", 1).await });
-    barrier.wait().await;
+    within_limit("the change of meta in the store", barrier.wait()).await;
     let bob = sessions.init("bob").await.unwrap();
-    barrier.wait().await;
-    change.await.unwrap().unwrap();
+    within_limit("the answer of the store", barrier.wait()).await;
+    let changed = within_limit("the end of the change of meta", change).await;
+    changed.unwrap().unwrap();
 
     let current = sessions.current().await.unwrap().unwrap();
     assert_eq!(current.id, bob.id);

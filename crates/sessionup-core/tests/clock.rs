@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod limit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use limit::within_limit;
+use sessionup_core::store::{Marks, Stretch, Watermark};
 use sessionup_core::{
     Cleanup, CleanupOptions, Event, Manager, ManagerBuilder, ManualClock, MemoryStore, Peer,
     Refusal, SessionId, Sessions, SetCookie, Store, Timestamp,
@@ -52,9 +56,12 @@ impl Case {
     async fn clean_up(&self, until_gone: SessionId) {
         let options = CleanupOptions::every(DAY).clock(Arc::new(self.clock.clone()));
         let cleanup = Cleanup::start(self.store.clone(), options).unwrap();
-        while self.lies_there(until_gone).await {
-            tokio::task::yield_now().await;
-        }
+        within_limit("the deletion by the cleanup", async {
+            while self.lies_there(until_gone).await {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         cleanup.stop();
     }
 }
@@ -186,4 +193,16 @@ async fn nobody_is_fresh_while_it_cannot_be_told() {
     assert!(!is_fresh().await);
     case.clock.set(START.saturating_add(4 * MINUTE));
     assert!(is_fresh().await);
+}
+
+#[test]
+fn resuming_after_the_clock_came_back_forgets_its_jump() {
+    let years = START.saturating_add(YEARS);
+    let apart = Stretch::new(years, years.saturating_add(DAY / 2));
+    let watermark = Watermark::resuming(Marks::new(START, Some(apart)));
+    watermark.observe(START.saturating_add(MINUTE));
+    assert_eq!(watermark.marks().apart, None);
+    // Another jump to the same place must stay for a day of its own.
+    let judged = watermark.observe(years.saturating_add(DAY));
+    assert_eq!(judged.prune_up_to, START.saturating_add(MINUTE));
 }

@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod intercept;
 mod lines;
 
 use std::time::Duration;
 
+use intercept::Intercept;
 use lines::Lines;
 use sessionup_core::{
     Event, Events, Manager, ManagerBuilder, ManualClock, MemoryStore, Peer, Refusal, SessionId,
-    Sessions, SetCookie, Timestamp,
+    Sessions, SetCookie, StoreError, Timestamp,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_286_345_000);
@@ -122,6 +124,41 @@ async fn own_replaced_token_hides_no_theft_from_log() {
         told.iter().all(|line| line.ends_with("suppressed=99")),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn own_damaged_record_hides_no_failure_of_the_store() {
+    let (lines, _guard) = Lines::listen();
+    let store = Intercept::default();
+    let builder = evidence::watch(Manager::builder(store.clone()));
+    let manager = builder.clock(ManualClock::at(START)).build().unwrap();
+    let (damaged, mallory) = login(&manager, "mallory").await;
+    let (out_of_reach, ann) = login(&manager, "ann").await;
+    store.fail_fetches_of(damaged, StoreError::corrupt(damaged, "torn"));
+    store.fail_fetches_of(out_of_reach, StoreError::unavailable("no disk"));
+    let events = manager.events();
+    lines.take();
+
+    request(&manager, &ann).current().await.unwrap_err();
+    for _ in 0..3_000 {
+        request(&manager, &mallory).current().await.unwrap_err();
+    }
+    request(&manager, &ann).current().await.unwrap_err();
+
+    let told = lines.take();
+    let of = |cause: &str| told.iter().filter(|line| line.contains(cause)).count();
+    assert_eq!(
+        (of("torn"), of("no disk"), told.len()),
+        (1, 2, 3),
+        "{told:?}"
+    );
+    let unavailable = std::iter::from_fn(|| events.try_recv()).filter(|event| {
+        let Event::StoreFailed { error, .. } = event else {
+            return false;
+        };
+        matches!(error, StoreError::Unavailable { .. })
+    });
+    assert_eq!(unavailable.count(), 2);
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod limit;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use limit::within_limit;
 use sessionup_core::{
     Change, CreateOptions, Created, Epoch, ListOptions, Manager, ManagerBuilder, ManualClock,
     MemoryStore, OthersDeleted, Peer, Pruned, Record, RecordPage, Refusal, SessionId, Sessions,
@@ -241,7 +244,8 @@ async fn cookie_of_a_renewal_does_not_undo_a_login_that_came_before_its_watch() 
         login.init("ann").await.unwrap();
         barrier.wait().await;
     };
-    let (_, ()) = tokio::join!(renewing, others);
+    let both = async { tokio::join!(renewing, others) };
+    let (_, ()) = within_limit("a login within a renewal", both).await;
 
     let new = login.response_cookie().unwrap();
     let late = slow.response_cookie();
@@ -273,7 +277,8 @@ async fn token_that_was_used_meanwhile_is_not_put_out_by_the_one_before() {
         visit(&good, &second).await.0.unwrap();
         barrier.wait().await;
     };
-    let (outcome, ()) = tokio::join!(old.authenticate(), others);
+    let both = async { tokio::join!(old.authenticate(), others) };
+    let (outcome, ()) = within_limit("a visit within a renewal", both).await;
 
     let owner = visit(&good, &second).await.0;
     assert!(owner.is_ok(), "{owner:?}; the old token: {outcome:?}");

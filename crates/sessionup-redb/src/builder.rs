@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +10,17 @@ use sessionup_core::{Clock, SystemClock};
 
 use crate::cache::Cache;
 use crate::error::OpenError;
-use crate::file::{DatabaseFile, unless_it_panics};
+use crate::file::{DatabaseFile, OpenFile, System, unless_it_panics, warn_of_readers};
+use crate::identity::Watched;
 use crate::marks::Entries;
 use crate::reserve::{FileReserve, Keeper, Reserve};
 use crate::schema::Schema;
 use crate::shared::{Claim, Memory, Opener, Shared, Source};
 use crate::store::RedbStore;
+use crate::tombstones::Tombstones;
 use crate::touches::Touches;
 use crate::unlisted::{Pace, Unlisted};
+use crate::writer::prune::{self, Progress};
 
 /// How a [`RedbStore`] is opened. Made by [`RedbStore::builder`].
 ///
@@ -40,11 +43,14 @@ pub struct RedbStoreBuilder {
     bucket: String,
     commits: Commits,
     lock_wait: Duration,
+    allow_missing_locks: bool,
+    pub(crate) system: System,
     control: bool,
     control_beside: Option<PathBuf>,
     cache_bytes: usize,
     record_cache_bytes: usize,
     entering: Pace,
+    deleted_at_once: usize,
     reserve_bytes: u64,
     reserve: Option<Arc<dyn Reserve>>,
 }
@@ -57,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) queue: NonZeroUsize,
     pub(crate) readers: NonZeroUsize,
     pub(crate) touch_delay: Duration,
+    pub(crate) prune_time: Duration,
+    pub(crate) control_is_optional: bool,
 }
 
 /// What commits cost, and what it costs to open a file after a crash.
@@ -82,6 +90,7 @@ pub enum Commits {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const QUEUE: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+const CACHE_BYTES: usize = 512 * 1024 * 1024;
 const READERS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 impl RedbStoreBuilder {
@@ -93,15 +102,20 @@ impl RedbStoreBuilder {
                 queue: QUEUE,
                 readers: READERS,
                 touch_delay: Duration::from_secs(1),
+                prune_time: prune::TIME,
+                control_is_optional: false,
             },
             bucket: "sessions".to_owned(),
             commits: Commits::default(),
             lock_wait: Duration::from_secs(5),
+            allow_missing_locks: false,
+            system: System::NATIVE,
             control: false,
             control_beside: None,
-            cache_bytes: 512 * 1024 * 1024,
+            cache_bytes: CACHE_BYTES,
             record_cache_bytes: 64 * 1024 * 1024,
             entering: Pace::Usual,
+            deleted_at_once: Tombstones::AT_ONCE,
             reserve_bytes: 1024 * 1024,
             reserve: None,
         }
@@ -150,10 +164,26 @@ impl RedbStoreBuilder {
     /// Waits so long for a file that another process has open.
     ///
     /// So that a new process can take over from one that is ending. For
-    /// [`open`](RedbStoreBuilder::open) alone. Defaults to 5 seconds.
+    /// [`open`](RedbStoreBuilder::open) alone; for a database of the application's, see
+    /// [`open_database`](crate::open_database). Defaults to 5 seconds.
     #[must_use]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
+        self
+    }
+
+    /// Opens a file though its file system has no file locks, as some network and FUSE mounts have
+    /// none.
+    ///
+    /// Nothing then keeps a second process from opening the file at the same time, except the control
+    /// socket if the first one listens ([`control`](RedbStoreBuilder::control)). Two processes that
+    /// write one file destroy what the other wrote: revoked sessions come back. The application must
+    /// see to it that there is one. The store says [`Reason::LocksMissing`](crate::Reason::LocksMissing)
+    /// then. For [`open`](RedbStoreBuilder::open) alone. Defaults to `false`: such a file is
+    /// [`OpenError::LocksUnsupported`].
+    #[must_use]
+    pub fn allow_missing_locks(mut self, allows: bool) -> Self {
+        self.allow_missing_locks = allows;
         self
     }
 
@@ -165,10 +195,11 @@ impl RedbStoreBuilder {
     /// and is removed when the store closes. What is asked is done by the store's own operations; no
     /// token and no hash of one goes over it.
     ///
-    /// - Sessions that are ended so are refused at once. Whoever waits for a session's end
-    ///   ([`Sessions::revoked`](sessionup_core::Sessions::revoked)) notices at the latest within a minute:
-    ///   managers hear of what they do themselves, and there is no [`Event`](sessionup_core::Event)
-    ///   either. The store logs each at level INFO, by session id or number.
+    /// - Sessions that are ended so are refused at once, and who waits for a session's end
+    ///   ([`Sessions::revoked`](sessionup_core::Sessions::revoked)) is woken. The managers over the store
+    ///   pass an [`Event`](sessionup_core::Event) on, by
+    ///   [`RevokedBy::Operator`](sessionup_core::RevokedBy::Operator). The store logs each at level INFO,
+    ///   by session id or number.
     /// - Clients hold up nobody: 16 at once are served, silent ones give way to others and are cut off
     ///   after 5 seconds, and the closing store waits at most a moment for one to take its answer.
     ///
@@ -185,7 +216,10 @@ impl RedbStoreBuilder {
     /// application opens.
     ///
     /// - The database must be the file at this path, and open for this process alone, as redb has it by
-    ///   default: a socket that is there already is taken for one that a killed process left.
+    ///   default. A socket that is there already and that nobody answers at was left by a killed
+    ///   process, and is replaced.
+    /// - The file is watched: the store warns if others than its owner can read it, and says
+    ///   [`Reason::FileDisplaced`](crate::Reason::FileDisplaced) if it is replaced or deleted.
     /// - One store of a file can listen. Tools reach its bucket and no other, and nothing of the
     ///   application's own tables.
     ///
@@ -194,6 +228,19 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn control_beside(mut self, database: impl Into<PathBuf>) -> Self {
         self.control_beside = Some(database.into());
+        self
+    }
+
+    /// Opens the store also if the control socket cannot be made.
+    ///
+    /// As on a mount that has no sockets, or in a directory that this process cannot write. The store
+    /// logs why at level WARN, says [`Reason::ControlMissing`](crate::Reason::ControlMissing), and
+    /// serves without its tools. A server that listens there already is an error all the same. For
+    /// [`control`](RedbStoreBuilder::control) and
+    /// [`control_beside`](RedbStoreBuilder::control_beside). Defaults to `false`.
+    #[must_use]
+    pub fn control_optional(mut self, is_optional: bool) -> Self {
+        self.settings.control_is_optional = is_optional;
         self
     }
 
@@ -225,6 +272,17 @@ impl RedbStoreBuilder {
     #[must_use]
     pub fn most_unlisted(mut self, sessions: usize) -> Self {
         self.entering = Pace::Few(sessions);
+        self
+    }
+
+    /// Ends the sessions of a deletion by a tombstone if they are more than so many, and deletes
+    /// their records later.
+    ///
+    /// For tests, which want to see with few sessions what comes of many. Defaults to 1,000.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn deleted_at_once(mut self, sessions: usize) -> Self {
+        self.deleted_at_once = sessions;
         self
     }
 
@@ -286,8 +344,19 @@ impl RedbStoreBuilder {
         self
     }
 
+    /// Bounds how long one prune works before it says that there is more to delete.
+    ///
+    /// For tests, whose results must not depend on how fast the machine is. Defaults to 10 ms.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn prune_time(mut self, time: Duration) -> Self {
+        self.settings.prune_time = time;
+        self
+    }
+
     /// Opens a store in a file of its own, which is made if it is not there.
     ///
+    /// The path is made absolute at once: the process may change its working directory afterwards.
     /// See [`RedbStore::open`].
     ///
     /// # Errors
@@ -295,22 +364,25 @@ impl RedbStoreBuilder {
     /// [`OpenError`], by what to do about it.
     pub fn open(self, path: impl Into<PathBuf>) -> Result<RedbStore, OpenError> {
         let schema = self.checked()?;
-        let file = DatabaseFile {
-            path: path.into(),
-            lock_wait: self.lock_wait,
-            cache_bytes: self.cache_bytes,
+        let mut file = DatabaseFile::new(path.into(), self.lock_wait, self.cache_bytes)?;
+        file.allows_missing_locks = self.allow_missing_locks;
+        file.system = self.system;
+        let OpenFile {
+            database,
+            identity,
+            lacks_locks,
+        } = file.open(|database| schema.prepare(database))?;
+        let path = file.path().to_owned();
+        let reserve = Arc::new(FileReserve::beside(&path));
+        let opener: Opener = Box::new(move || file.reopen(identity));
+        let owned = Parts {
+            source: Source::Owned(database, opener),
+            keeper: Keeper::new(reserve, self.reserve_bytes),
+            control: self.control.then(|| path.clone()),
+            file: Some(Watched::new(path, identity)),
+            lacks_locks,
         };
-        let database = file.open(|database| schema.prepare(database))?;
-        let control = self.control.then(|| file.path.clone());
-        let reserve = Arc::new(FileReserve::beside(&file.path));
-        let keeper = Keeper::new(reserve, self.reserve_bytes);
-        let opener: Opener = Box::new(move || file.reopen());
-        self.start(
-            schema,
-            Source::Owned(database, opener),
-            keeper,
-            control.as_deref(),
-        )
+        self.start(schema, owned)
     }
 
     /// Opens a store in a database of the application's.
@@ -324,9 +396,8 @@ impl RedbStoreBuilder {
         let schema = self.checked()?;
         let claim = Claim::new(database, schema.bucket())?;
         schema.prepare(claim.database())?;
-        let control = self.control_beside.clone();
-        let source = Source::Borrowed(claim);
-        self.start(schema, source, Keeper::default(), control.as_deref())
+        let borrowed = self.beside(Source::Borrowed(claim), Keeper::default())?;
+        self.start(schema, borrowed)
     }
 
     /// Opens a store in a database of its own that a closure opens.
@@ -350,14 +421,28 @@ impl RedbStoreBuilder {
         });
         let database = schema.prepared(&opener)?;
         let reserve = self.reserve.as_ref().map(Arc::clone);
-        let control = self.control_beside.clone();
         let keeper = reserve.map(|reserve| Keeper::new(reserve, self.reserve_bytes));
-        self.start(
-            schema,
-            Source::Owned(database, opener),
-            keeper.unwrap_or_default(),
-            control.as_deref(),
-        )
+        let source = Source::Owned(database, opener);
+        let owned = self.beside(source, keeper.unwrap_or_default())?;
+        self.start(schema, owned)
+    }
+
+    /// What a store on a database has that was opened elsewhere, perhaps at a path that is known.
+    fn beside(&self, source: Source, keeper: Keeper) -> Result<Parts, OpenError> {
+        let mut control = None;
+        if let Some(given) = &self.control_beside {
+            let absolute = std::path::absolute(given);
+            let path = absolute.map_err(|error| OpenError::of_path(given.clone(), error))?;
+            warn_of_readers(&path);
+            control = Some(path);
+        }
+        Ok(Parts {
+            source,
+            keeper,
+            file: control.clone().map(Watched::now),
+            control,
+            lacks_locks: false,
+        })
     }
 
     /// Checks what can be checked before anything is opened.
@@ -369,29 +454,82 @@ impl RedbStoreBuilder {
         Schema::new(self.bucket.clone(), self.commits)
     }
 
-    fn start(
-        self,
-        schema: Schema,
-        source: Source,
-        keeper: Keeper,
-        control: Option<&Path>,
-    ) -> Result<RedbStore, OpenError> {
+    fn start(self, schema: Schema, parts: Parts) -> Result<RedbStore, OpenError> {
         let Self {
             settings,
             record_cache_bytes,
             entering,
+            deleted_at_once,
             ..
         } = self;
+        let Parts {
+            source,
+            keeper,
+            control,
+            file,
+            lacks_locks,
+        } = parts;
         let kept = Entries::read(source.database(), &schema).map_err(OpenError::of_database)?;
         let unlisted = Unlisted::new(entering);
         let restored = unless_it_panics(|| unlisted.restore(source.database(), &schema))?;
+        restored.map_err(OpenError::of_database)?;
+        let tombstones = Tombstones::new(deleted_at_once);
+        let restored = unless_it_panics(|| {
+            tombstones.restore(source.database(), &schema, |user| unlisted.ids_of(user))
+        })?;
         restored.map_err(OpenError::of_database)?;
         let memory = Memory {
             touches: Touches::new(settings.touch_delay, Touches::CAPACITY),
             cache: Cache::new(record_cache_bytes),
             unlisted,
+            tombstones,
         };
-        let shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
-        RedbStore::start(Arc::new(shared), &settings, control)
+        let mut shared = Shared::new(schema, source, keeper, memory, settings.queue, kept);
+        shared.pruning = Arc::new(Progress::within(settings.prune_time));
+        shared.file = file;
+        shared.board.set(|board| &board.lacks_locks, lacks_locks);
+        RedbStore::start(Arc::new(shared), &settings, control.as_deref())
     }
+}
+
+/// Opens a database for the application and its stores together, and makes it if it is not there, with
+/// the care of [`RedbStore::open`]. Pass it to [`RedbStore::new`] or [`RedbStoreBuilder::on`].
+///
+/// What [`Database::create`] does not do:
+///
+/// - A new file can be read by its owner alone, and no crash leaves half of it.
+/// - Waits so long for a process that is ending and still has the file open; this blocks the thread.
+/// - Errors name the path and say what to do.
+///
+/// # Errors
+///
+/// [`OpenError`], by what to do about it.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use sessionup_redb::{RedbStore, open_database};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("my.redb");
+/// let database = Arc::new(open_database(&path, Duration::from_secs(5))?);
+/// let store = RedbStore::builder().control_beside(&path).on(Arc::clone(&database))?;
+/// # drop(store);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open_database(path: impl Into<PathBuf>, lock_wait: Duration) -> Result<Database, OpenError> {
+    let file = DatabaseFile::new(path.into(), lock_wait, CACHE_BYTES)?;
+    Ok(file.open(|_| Ok(()))?.database)
+}
+
+/// What a store is started with.
+struct Parts {
+    source: Source,
+    keeper: Keeper,
+    /// The path of the database beside which to listen.
+    control: Option<PathBuf>,
+    file: Option<Watched>,
+    lacks_locks: bool,
 }

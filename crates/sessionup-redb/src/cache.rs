@@ -23,9 +23,10 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::unsync;
 use serde_json::Value;
-use sessionup_core::{Record, SessionId, Timestamp, is_seeded};
+use sessionup_core::{Record, Session, SessionId, Timestamp, is_seeded};
 
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tombstones::{Revocation, Target};
 use crate::touches::{self, Put};
 
 /// Records by id, at most so many bytes of them.
@@ -35,6 +36,8 @@ struct Shard {
     records: unsync::Cache<SessionId, Entry, Weight, Hashes>,
     /// Sessions of a transaction that is being committed.
     fenced: HashSet<SessionId, Hashes>,
+    /// Whose sessions a transaction ends that is being committed.
+    revoked: Vec<Target>,
     /// How often something was taken away, fenced or used.
     changes: u64,
 }
@@ -91,7 +94,7 @@ impl Cache {
             return;
         };
         let mut shard = write(shard);
-        if shard.is_free(id, seat) {
+        if shard.is_free(&record.session, seat) {
             let (record, weight) = (Arc::clone(record), weight(record));
             shard.records.insert(id, Entry { record, weight });
         }
@@ -126,6 +129,35 @@ impl Cache {
                 shard.fenced.insert(*id);
                 shard.changes += 1;
             }
+        }
+    }
+
+    /// Takes the records of all whom large deletions are about away, and keeps them out until
+    /// [`Cache::lift_revoked`]. Takes as long as there are records in memory.
+    pub(crate) fn fence_revoked(&self, revocations: &[Revocation]) {
+        if revocations.is_empty() || is_seeded!(StaleCache) {
+            return;
+        }
+        for shard in &self.0 {
+            let mut shard = write(shard);
+            for Revocation { target, .. } in revocations {
+                let is_left = |entry: &Entry| !target.contains(&entry.record.session.user_key);
+                shard.records.retain(|_, entry| is_left(entry));
+                shard.revoked.push(target.clone());
+            }
+            shard.changes += 1;
+        }
+    }
+
+    /// Lets records be put in their places again that are read from now on.
+    pub(crate) fn lift_revoked(&self, revocations: &[Revocation]) {
+        if revocations.is_empty() {
+            return;
+        }
+        for shard in &self.0 {
+            let mut shard = write(shard);
+            shard.revoked.clear();
+            shard.changes += 1;
         }
     }
 
@@ -174,12 +206,16 @@ impl Shard {
                 unsync::DefaultLifecycle::default(),
             ),
             fenced: HashSet::with_hasher(Hashes),
+            revoked: Vec::new(),
             changes: 0,
         }
     }
 
-    fn is_free(&self, id: SessionId, seat: Seat) -> bool {
-        self.changes == seat.changes && !self.fenced.contains(&id)
+    fn is_free(&self, session: &Session, seat: Seat) -> bool {
+        let is_revoked = |target: &Target| target.contains(&session.user_key);
+        self.changes == seat.changes
+            && !self.fenced.contains(&session.id)
+            && !self.revoked.iter().any(is_revoked)
     }
 }
 
@@ -306,7 +342,7 @@ fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
 mod tests {
     use std::time::Duration;
 
-    use sessionup_core::{SecretHash, Session, UserKey};
+    use sessionup_core::{SecretHash, UserKey};
 
     use super::*;
 

@@ -56,23 +56,17 @@ impl FileReader {
     /// # Errors
     ///
     /// [`OpenError`], by what to do about it: [`OpenError::NotADatabase`] also if there is no file,
-    /// [`OpenError::NoBucket`] if there is no such bucket, [`OpenError::InUse`] if it is still open.
+    /// [`OpenError::EmptyFile`], [`OpenError::NoBucket`] if there is no such bucket,
+    /// [`OpenError::InUse`] if it is still open, [`OpenError::ServerListens`] if it is not and a server
+    /// listens beside it all the same.
     pub fn open(
         path: impl Into<PathBuf>,
         bucket: &str,
         lock_wait: Duration,
     ) -> Result<Self, OpenError> {
         let schema = Schema::new(bucket.to_owned(), Commits::default())?;
-        let file = DatabaseFile {
-            path: path.into(),
-            lock_wait,
-            cache_bytes: CACHE_BYTES,
-        };
-        let database = file.patiently(|| match file.open_unchanged() {
-            Ok(database) => Ok(Some(database)),
-            Err(OpenError::InUse { .. }) => Ok(None),
-            Err(error) => Err(error),
-        })?;
+        let file = DatabaseFile::new(path.into(), lock_wait, CACHE_BYTES)?;
+        let database = file.patiently(|| file.open_unchanged())?;
         let reader = Self {
             database: Some(database),
             schema,
@@ -107,6 +101,31 @@ impl FileReader {
     /// As [`FileReader::after`].
     pub fn of_user(&self, user: &UserKey) -> Result<Vec<Found>, OpenError> {
         self.read(|database| walk::of_user(database, &self.schema, user))
+    }
+
+    /// Returns at most so many records of exactly this user in the order of their ids, from the first
+    /// one after an id. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileReader::after`].
+    pub fn of_user_after(
+        &self,
+        user: &UserKey,
+        last: Option<SessionId>,
+        at_most: usize,
+    ) -> Result<Vec<Found>, OpenError> {
+        self.read(|database| walk::of_user_after(database, &self.schema, user, last, at_most))
+    }
+
+    /// Returns the names of the tables in the file that are not of this bucket: those of other buckets,
+    /// and of an application.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileReader::after`].
+    pub fn other_tables(&self) -> Result<Vec<String>, OpenError> {
+        self.read(|database| walk::other_tables(database, &self.schema))
     }
 
     /// Returns how many records there are, those that cannot be read included. Takes no time.
@@ -195,8 +214,9 @@ pub fn compact_file(
 ) -> Result<Compacted, OpenError> {
     let schema = Schema::new(bucket.to_owned(), Commits::default())?;
     let path = path.into();
+    let file = DatabaseFile::new(path.clone(), lock_wait, CACHE_BYTES)?;
     let size = || {
-        let found = fs::metadata(&path);
+        let found = fs::metadata(file.path());
         found.map(|file| file.len()).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 OpenError::NotADatabase { path: path.clone() }
@@ -206,15 +226,13 @@ pub fn compact_file(
         })
     };
     let before = size()?;
-    if before == 0 {
-        return Err(OpenError::NotADatabase { path });
-    }
-    let file = DatabaseFile {
-        path: path.clone(),
-        lock_wait,
-        cache_bytes: CACHE_BYTES,
-    };
-    let mut database = file.open(|database| has_bucket(database, &schema))?;
+    let opened = file.open(|database| match has_bucket(database, &schema) {
+        Err(OpenError::NoBucket { .. }) if before == 0 => {
+            Err(OpenError::EmptyFile { path: path.clone() })
+        }
+        found => found,
+    })?;
+    let mut database = opened.database;
     let compacted = unless_it_panics(|| database.compact().map_err(OpenError::of_database));
     let closed = unless_it_panics(|| drop(database));
     compacted.flatten().and(closed)?;

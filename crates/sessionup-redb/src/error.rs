@@ -1,5 +1,6 @@
 //! What can go wrong: opening a store, and what redb reports, by what it means to a caller.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use crate::reserve::is_fullness;
 /// Why a store did not open.
 ///
 /// The text names this layer only; the error beneath it is the
-/// [`source`](std::error::Error::source).
-#[derive(Clone, Debug, thiserror::Error)]
+/// [`source`](std::error::Error::source). `Debug` prints the text and all that lies beneath it, since
+/// that is what a `main` which returns the error shows.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Another store of this process has this bucket of this database. Share that one: clones are
@@ -25,7 +27,7 @@ pub enum OpenError {
         bucket: String,
     },
     /// The control socket beside the database could not be made. Remove what is in its place, or do
-    /// without it.
+    /// without it, see [`control_optional`](crate::RedbStoreBuilder::control_optional).
     #[error("control socket beside {} could not be made", path.display())]
     Control {
         /// The path of the database.
@@ -45,6 +47,22 @@ pub enum OpenError {
     /// The directory of the file is not there. Make it.
     #[error("directory of session file {} does not exist, create it first", path.display())]
     DirectoryMissing {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The path no longer leads to the file that the store had open: it was replaced or deleted. Restart
+    /// the process, or put the file back.
+    #[error(
+        "session file {} was replaced or deleted while it was open, restart the server",
+        path.display()
+    )]
+    Displaced {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The file is empty, and is to be read. A store that is opened there makes its database in it.
+    #[error("{} is an empty file, there are no sessions in it", path.display())]
+    EmptyFile {
         /// The path of the file.
         path: PathBuf,
     },
@@ -86,6 +104,18 @@ pub enum OpenError {
         /// The error of the operating system or of the database.
         #[source]
         source: Cause,
+    },
+    /// The file system has no file locks (`ENOSYS` or `EOPNOTSUPP`), so two processes could write the
+    /// file at once, which destroys what the other wrote. Put the file on another file system, or see
+    /// [`allow_missing_locks`](crate::RedbStoreBuilder::allow_missing_locks).
+    #[error(
+        "file system of {} has no file locks, which keep two processes from writing at once: put the \
+         file on a local file system (or see RedbStoreBuilder::allow_missing_locks)",
+        path.display()
+    )]
+    LocksUnsupported {
+        /// The path of the file.
+        path: PathBuf,
     },
     /// A later version of this library wrote the bucket. Update this program.
     #[error("session store has format {found}, this program knows up to {supported}, update it")]
@@ -141,6 +171,21 @@ pub enum OpenError {
         /// The path of the file.
         path: PathBuf,
     },
+    /// A server listens beside the file and does not have this file open: the file was replaced while
+    /// the server ran, or the server failed to read its file and is opening it anew. Stop that server,
+    /// or ask it with [`Control`](crate::Control).
+    #[error(
+        "a server listens at {} but does not have {} open: the file was replaced while the server ran, \
+         or the server is opening it anew; stop that server first",
+        socket.display(),
+        path.display()
+    )]
+    ServerListens {
+        /// The path of the file.
+        path: PathBuf,
+        /// The path of the server's socket.
+        socket: PathBuf,
+    },
     /// The operating system gave no thread.
     #[error("no thread for the session store")]
     Thread {
@@ -148,6 +193,19 @@ pub enum OpenError {
         #[source]
         source: Cause,
     },
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&with_causes(self))
+    }
+}
+
+/// Returns an error and all that lies beneath it, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let whole = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = whole.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 fn listed(found: &[String]) -> String {
@@ -356,6 +414,21 @@ fn is_full(error: &redb::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_prints_text_and_causes() {
+        let error = OpenError::Io {
+            source: Arc::new(io::Error::other("the disk is gone")),
+        };
+        let expected = "session database could not be read or written: the disk is gone";
+        assert_eq!(format!("{error:?}"), expected);
+        assert_eq!(format!("{error:#?}"), expected);
+        let error = OpenError::InUse {
+            path: "a/b.redb".into(),
+            waited: Duration::from_secs(5),
+        };
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
 
     /// What is told of a failure in the commit on a full disk, and of one on a failing disk.
     #[test]

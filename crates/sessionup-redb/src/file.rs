@@ -1,57 +1,142 @@
 //! Opening a database by its path, with care for whatever lies there.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
+use tempfile::NamedTempFile;
 
+use crate::control;
+use crate::directory::sync_directory;
 use crate::error::{OpenError, Panicked};
-use crate::overlay::{Access, Overlay};
+use crate::identity::{Identity, Leads, leads};
+use crate::overlay::{Access, Overlay, TakeLock, take_lock};
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseFile {
-    pub(crate) path: PathBuf,
-    pub(crate) lock_wait: Duration,
-    pub(crate) cache_bytes: usize,
+    /// As it was given, for messages.
+    given: PathBuf,
+    /// Absolute, for the process may change its working directory.
+    path: PathBuf,
+    lock_wait: Duration,
+    cache_bytes: usize,
+    pub(crate) allows_missing_locks: bool,
+    pub(crate) system: System,
+}
+
+/// What some file systems cannot do. Unit tests put other functions in the place of these.
+#[derive(Clone, Copy)]
+pub(crate) struct System {
+    pub(crate) take_lock: TakeLock,
+    pub(crate) sync_directory: fn(&File) -> io::Result<()>,
+}
+
+impl System {
+    pub(crate) const NATIVE: Self = Self {
+        take_lock,
+        sync_directory: File::sync_all,
+    };
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").finish_non_exhaustive()
+    }
+}
+
+/// A file that was opened to be written.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) database: Database,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) lacks_locks: bool,
+}
+
+/// What came of one try to open a file.
+pub(crate) enum Attempt<T> {
+    Opened(T),
+    /// The file is open elsewhere.
+    InUse,
+    /// The file is free, and yet a server listens beside it, at this socket.
+    ServerListens(PathBuf),
+}
+
+/// Why a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    First,
+    /// By the store that had it open, and that may be listening beside it.
+    Again,
 }
 
 impl DatabaseFile {
+    pub(crate) fn new(
+        given: PathBuf,
+        lock_wait: Duration,
+        cache_bytes: usize,
+    ) -> Result<Self, OpenError> {
+        let absolute = std::path::absolute(&given);
+        let path = absolute.map_err(|error| OpenError::of_path(given.clone(), error))?;
+        Ok(Self {
+            given,
+            path,
+            lock_wait,
+            cache_bytes,
+            allows_missing_locks: false,
+            system: System::NATIVE,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the file, and makes it if it is not there. Waits while another process has it.
     ///
     /// `prepare` makes the database ready. Until it has, the file is as it was.
     pub(crate) fn open(
         &self,
         prepare: impl Fn(&Database) -> Result<(), OpenError>,
-    ) -> Result<Database, OpenError> {
+    ) -> Result<OpenFile, OpenError> {
         if !self.is_there()? {
             self.create()?;
         }
-        let database = self.patiently(|| self.try_open(&prepare))?;
-        self.warn_of_readers();
-        Ok(database)
+        let opened = self.patiently(|| self.try_open(Occasion::First, &prepare))?;
+        warn_of_readers(&self.path);
+        if opened.lacks_locks {
+            tracing::warn!(target: "sessionup_redb", path = %self.path.display(), "file system of the session file has no locks: make sure that no second process opens the file");
+        }
+        Ok(opened)
     }
 
     /// Tries until the file is free, as long as is waited for it.
     pub(crate) fn patiently<T>(
         &self,
-        attempt: impl Fn() -> Result<Option<T>, OpenError>,
+        attempt: impl Fn() -> Result<Attempt<T>, OpenError>,
     ) -> Result<T, OpenError> {
         let begun = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(done) = attempt()? {
-                return Ok(done);
-            }
+            // A process that is killed may give its lock back before its socket.
+            let refused = match attempt()? {
+                Attempt::Opened(opened) => return Ok(opened),
+                Attempt::InUse => self.in_use(),
+                Attempt::ServerListens(socket) => OpenError::ServerListens {
+                    path: self.given.clone(),
+                    socket,
+                },
+            };
             let waited = begun.elapsed();
             if waited >= self.lock_wait {
-                return Err(self.in_use());
+                return Err(refused);
             }
             std::thread::park_timeout(pause.min(self.lock_wait - waited));
             pause = (pause * 2).min(Duration::from_millis(100));
@@ -59,44 +144,29 @@ impl DatabaseFile {
     }
 
     /// Opens the file again after it was open already. Makes nothing and waits for nobody.
-    pub(crate) fn reopen(&self) -> Result<Database, OpenError> {
-        let length = fs::metadata(&self.path).map(|file| file.len());
-        match length {
-            Ok(1..) => {}
-            Ok(0) => {
-                return Err(OpenError::Damaged {
-                    source: Arc::new(Vanished),
-                });
-            }
-            Err(error) => {
-                return Err(OpenError::Io {
-                    source: Arc::new(error),
-                });
-            }
+    pub(crate) fn reopen(&self, identity: Option<Identity>) -> Result<Database, OpenError> {
+        let displaced = || OpenError::Displaced {
+            path: self.path.clone(),
+        };
+        let failed = |error| OpenError::of_path(self.path.clone(), error);
+        if leads(&self.path, identity) != Leads::There {
+            return Err(displaced());
         }
-        let database = self.try_open(&|_| Ok(()))?;
-        database.ok_or_else(|| self.in_use())
-    }
-
-    /// Says so if others than the owner can read the file.
-    #[cfg(unix)]
-    fn warn_of_readers(&self) {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(&self.path).map(|file| file.permissions().mode());
-        if let Ok(mode) = mode
-            && mode & 0o044 != 0
-        {
-            let mode = format!("{:o}", mode & 0o777);
-            tracing::warn!(target: "sessionup_redb", path = %self.path.display(), mode, "session file can be read by others, its mode should be 600");
+        if fs::metadata(&self.path).map_err(failed)?.len() == 0 {
+            return Err(OpenError::Damaged {
+                source: Arc::new(Vanished),
+            });
+        }
+        match self.try_open(Occasion::Again, &|_| Ok(()))? {
+            Attempt::Opened(opened) if opened.identity == identity => Ok(opened.database),
+            Attempt::Opened(_) => Err(displaced()),
+            Attempt::InUse | Attempt::ServerListens(_) => Err(self.in_use()),
         }
     }
-
-    #[cfg(not(unix))]
-    fn warn_of_readers(&self) {}
 
     fn in_use(&self) -> OpenError {
         OpenError::InUse {
-            path: self.path.clone(),
+            path: self.given.clone(),
             waited: self.lock_wait,
         }
     }
@@ -107,61 +177,117 @@ impl DatabaseFile {
             Ok(found) if found.is_file() => Ok(true),
             Ok(_) => Err(self.not_a_database()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(OpenError::of_path(self.path.clone(), error)),
+            Err(error) => Err(self.failed(error)),
         }
     }
 
     fn not_a_database(&self) -> OpenError {
         OpenError::NotADatabase {
-            path: self.path.clone(),
+            path: self.given.clone(),
         }
+    }
+
+    fn failed(&self, error: io::Error) -> OpenError {
+        OpenError::of_path(self.given.clone(), error)
     }
 
     /// Opens the file to be read, with whatever it needs of repair done in memory alone.
-    pub(crate) fn open_unchanged(&self) -> Result<Database, OpenError> {
-        let failed = |error| OpenError::of_path(self.path.clone(), error);
+    pub(crate) fn open_unchanged(&self) -> Result<Attempt<Database>, OpenError> {
         if !self.is_there()? {
             return Err(self.not_a_database());
         }
-        let file = File::open(&self.path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() == 0 {
-            return Err(self.not_a_database());
-        }
-        match self.open_in(file, Access::WithReaders)? {
-            Ok(opened) => Ok(opened.database),
-            Err(error) if is_in_use(&error) => Err(self.in_use()),
-            Err(error) => Err(self.meaning(error)),
+        let file = File::open(&self.path).map_err(|error| self.failed(error))?;
+        let found = file.metadata().map_err(|error| self.failed(error))?;
+        let opened = match self.open_in(file, Access::WithReaders)? {
+            Ok(opened) => opened,
+            Err(error) if is_in_use(&error) => return Ok(Attempt::InUse),
+            Err(error) => return Err(self.meaning(error)),
+        };
+        let refused = if found.len() == 0 {
+            Some(Err(OpenError::EmptyFile {
+                path: self.given.clone(),
+            }))
+        } else if let Err(error) = self.check_locks(&opened) {
+            Some(Err(error))
+        } else {
+            self.listens()
+                .map(|socket| Ok(Attempt::ServerListens(socket)))
+        };
+        match refused {
+            Some(refused) => {
+                opened.forget();
+                refused
+            }
+            None => Ok(Attempt::Opened(opened.database)),
         }
     }
 
-    /// `None` while the file is open elsewhere.
     fn try_open(
         &self,
+        occasion: Occasion,
         prepare: &impl Fn(&Database) -> Result<(), OpenError>,
-    ) -> Result<Option<Database>, OpenError> {
-        let failed = |error| OpenError::of_path(self.path.clone(), error);
+    ) -> Result<Attempt<OpenFile>, OpenError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(&self.path)
-            .map_err(failed)?;
-        if !file.metadata().map_err(failed)?.is_file() {
+            .map_err(|error| self.failed(error))?;
+        let found = file.metadata().map_err(|error| self.failed(error))?;
+        if !found.is_file() {
             return Err(self.not_a_database());
         }
+        let identity = Identity::of(&found);
         let opened = match self.open_in(file, Access::Alone)? {
             Ok(opened) => opened,
-            Err(error) if is_in_use(&error) => return Ok(None),
+            Err(error) if is_in_use(&error) => return Ok(Attempt::InUse),
             Err(error) => return Err(self.meaning(error)),
         };
-        let prepared = unless_it_panics(|| prepare(&opened.database)).flatten();
-        match prepared.and_then(|()| opened.changes.let_through().map_err(failed)) {
-            Ok(()) => Ok(Some(opened.database)),
+        // Between its opening and its locking, the file may have been replaced.
+        let refused = if leads(&self.path, identity) != Leads::There {
+            Some(Attempt::InUse)
+        } else if occasion == Occasion::First {
+            self.listens().map(Attempt::ServerListens)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            opened.forget();
+            return Ok(refused);
+        }
+        let prepared = self
+            .check_locks(&opened)
+            .and_then(|()| unless_it_panics(|| prepare(&opened.database)).flatten())
+            .and_then(|()| {
+                let made = opened.changes.let_through();
+                made.map_err(|error| self.failed(error))
+            });
+        match prepared {
+            Ok(()) => Ok(Attempt::Opened(OpenFile {
+                lacks_locks: opened.changes.lacks_locks(),
+                database: opened.database,
+                identity,
+            })),
             Err(error) => {
-                // What it wants to write at its end is written nowhere.
-                drop(unless_it_panics(|| drop(opened)));
+                opened.forget();
                 Err(error)
             }
         }
+    }
+
+    /// Where a server listens beside the file. It does so only while it has the file open: whoever has
+    /// the file's lock and finds one has another file than that server, or meets it while it opens
+    /// its own anew.
+    fn listens(&self) -> Option<PathBuf> {
+        control::listens_beside(&self.path)
+    }
+
+    fn check_locks(&self, opened: &Opened) -> Result<(), OpenError> {
+        if opened.changes.lacks_locks() && !self.allows_missing_locks {
+            return Err(OpenError::LocksUnsupported {
+                path: self.given.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// Hands a file to redb, which checks under its lock that the file is empty or its own. What
@@ -172,7 +298,8 @@ impl DatabaseFile {
         access: Access,
     ) -> Result<Result<Opened, DatabaseError>, OpenError> {
         unless_it_panics(|| {
-            let changes = Overlay::new(FileBackend::new(file)?, access)?;
+            let backend = FileBackend::new(file)?;
+            let changes = Overlay::new(backend, access, self.system.take_lock)?;
             let database = Database::builder()
                 .set_cache_size(self.cache_bytes)
                 .create_with_backend(changes.clone())?;
@@ -181,7 +308,7 @@ impl DatabaseFile {
     }
 
     fn meaning(&self, error: DatabaseError) -> OpenError {
-        let path = self.path.clone();
+        let path = self.given.clone();
         match error {
             DatabaseError::UpgradeRequired(found) => OpenError::OldFormat { path, found },
             DatabaseError::Storage(StorageError::Io(error)) => OpenError::of_path(path, error),
@@ -194,34 +321,80 @@ impl DatabaseFile {
     /// It is made beside its place and then put there: at no moment, and after no crash, is there a
     /// file that is half a database. If another process is faster, its file stays.
     fn create(&self) -> Result<(), OpenError> {
-        let failed = |error| OpenError::of_path(self.path.clone(), error);
-        let beside = Beside::of(&self.path);
-        let file = new_file(&beside.0).map_err(failed)?;
+        let failed = |error| self.failed(error);
+        let beside = beside(&self.path).map_err(failed)?;
+        let file = beside.reopen().map_err(failed)?;
         let made = self.open_in(file, Access::Alone)?;
         let made = made.map_err(|error| self.meaning(error))?;
+        if let Err(error) = self.check_locks(&made) {
+            made.forget();
+            return Err(error);
+        }
         made.changes.let_through().map_err(failed)?;
         let closed = made.database.close();
         closed.map_err(|error| self.meaning(error))?;
 
-        let placed = match fs::hard_link(&beside.0, &self.path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            // A file system without links: an empty file, in which redb makes its database.
-            Err(_) => new_file(&self.path).map(drop),
+        let placed = match fs::hard_link(beside.path(), &self.path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                // A file system without links: an empty file, in which redb makes its database.
+                new_file(&self.path).map(drop)
+            }
+            placed => placed,
         };
-        match placed {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
-            Ok(()) | Err(_) => {}
-        }
+        let is_ours = match placed {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(failed(error)),
+        };
         drop(beside);
-        sync_directory(&self.path).map_err(failed)
+        let synced = sync_directory(&self.path, self.system.sync_directory);
+        synced.map_err(|error| {
+            if is_ours {
+                self.take_back();
+            }
+            failed(error)
+        })
+    }
+
+    /// Removes a file that was made a moment ago, unless somebody has opened it.
+    fn take_back(&self) {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        let held = file.map(|file| self.open_in(file, Access::Alone));
+        if let Ok(Ok(Ok(held))) = held {
+            // If it cannot be removed, it is an empty database and does no harm.
+            let _ = fs::remove_file(&self.path);
+            held.forget();
+        }
     }
 }
+
+/// Says so if others than the owner can read a file.
+#[cfg(unix)]
+pub(crate) fn warn_of_readers(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map(|file| file.permissions().mode());
+    if let Ok(mode) = mode
+        && mode & 0o044 != 0
+    {
+        let mode = format!("{:o}", mode & 0o777);
+        tracing::warn!(target: "sessionup_redb", path = %path.display(), mode, "session file can be read by others, its mode should be 600");
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn warn_of_readers(_: &Path) {}
 
 /// An open database whose changes are held back.
 struct Opened {
     database: Database,
     changes: Overlay<FileBackend>,
+}
+
+impl Opened {
+    /// Closes it. What it wants to write at its end is written nowhere.
+    fn forget(self) {
+        drop(unless_it_panics(|| drop(self)));
+    }
 }
 
 fn is_in_use(error: &DatabaseError) -> bool {
@@ -238,29 +411,18 @@ pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Result<T, OpenErr
     })
 }
 
-/// A file that is removed in any case.
-pub(crate) struct Beside(pub(crate) PathBuf);
-
-impl Beside {
-    /// A name beside a path that no other file has.
-    pub(crate) fn of(path: &Path) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".new-{}-{count}", std::process::id()));
-        Self(path.with_file_name(name))
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // What cannot be removed is an empty database and does no harm.
-        let _ = fs::remove_file(&self.0);
-    }
+/// Makes a file beside a path, under a name that no other file has, which nobody else can read and
+/// which is removed in the end.
+pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let mut prefix = OsString::from(path.file_name().unwrap_or_default());
+    prefix.push(".new-");
+    let mut builder = tempfile::Builder::new();
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    builder.prefix(&prefix).tempfile_in(directory)
 }
 
 /// Makes a file that nobody else can read.
-pub(crate) fn new_file(path: &Path) -> std::io::Result<File> {
+pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -268,61 +430,9 @@ pub(crate) fn new_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Makes the file's name durable, not only its content.
-#[cfg(unix)]
-pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
-    if sessionup_core::is_seeded!(DirectoryNotSynced) {
-        return Ok(());
-    }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    File::open(parent)?.sync_all()
-}
-
-#[cfg(not(unix))]
-pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("session file was replaced by an empty one")]
 struct Vanished;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_of_a_path_by_what_to_do_about_them() {
-        use ErrorKind as E;
-        let cases = [
-            (
-                E::NotFound,
-                "directory of session file a/b.redb does not exist, create it first",
-            ),
-            (
-                E::NotADirectory,
-                "directory of session file a/b.redb does not exist, create it first",
-            ),
-            (
-                E::PermissionDenied,
-                "no permission to open session file a/b.redb for reading and writing",
-            ),
-            (
-                E::ReadOnlyFilesystem,
-                "session file a/b.redb is on a read-only file system, choose another path",
-            ),
-            (
-                E::IsADirectory,
-                "a/b.redb is not a redb database, choose another path",
-            ),
-            (E::TimedOut, "session database could not be read or written"),
-        ];
-        for (kind, expected) in cases {
-            let error = OpenError::of_path("a/b.redb".into(), kind.into());
-            assert_eq!(error.to_string(), expected, "{kind:?}");
-        }
-    }
-}
+mod tests;

@@ -25,7 +25,8 @@ pub struct Health {
 pub enum Status {
     /// Everything.
     Ok,
-    /// It serves, with less than usual or with less to spare, and mends itself.
+    /// It serves, with less than usual or with less to spare. Each [`Reason`] says whether the store
+    /// mends itself.
     Degraded,
     /// It answers errors until the application opens it anew: its writer panicked, or the database
     /// that it was given failed.
@@ -38,10 +39,21 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The last cleanup failed.
+    /// The last cleanup failed. It is tried again.
     CleanupFailing,
+    /// The control socket could not be made, and the store was opened with
+    /// [`control_optional`](crate::RedbStoreBuilder::control_optional): tools cannot reach it. Mend
+    /// what the log names, and restart.
+    ControlMissing,
     /// The disk was full when it was last written. New sessions are refused. Make room.
     DiskFull,
+    /// The path no longer leads to the file that is open: somebody replaced or deleted it. The store
+    /// goes on with the file that it has open, and what it answers as done is lost when it closes.
+    /// Put the file back, or restart.
+    FileDisplaced,
+    /// The file system has no file locks, and the store was opened with
+    /// [`allow_missing_locks`](crate::RedbStoreBuilder::allow_missing_locks). Move the file.
+    LocksMissing,
     /// After an input or output error the database is not open, and is being opened anew.
     Reopening,
     /// No room on the disk is kept for revocations: it is in use, or cannot be taken. What keeps it
@@ -72,12 +84,25 @@ pub struct Counts {
     pub unavailable: u64,
 }
 
+/// How the database of a store is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DatabaseState {
+    /// Whether it is not open.
+    pub(crate) is_broken: bool,
+    /// Whether it is opened anew when it is broken.
+    pub(crate) reopens: bool,
+    /// Whether its path leads to another file or to none.
+    pub(crate) is_displaced: bool,
+}
+
 /// What is known without waiting for anybody.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     pub(crate) cleanup_fails: AtomicBool,
     pub(crate) disk_is_full: AtomicBool,
     pub(crate) is_closed: AtomicBool,
+    pub(crate) lacks_control: AtomicBool,
+    pub(crate) lacks_locks: AtomicBool,
     pub(crate) lacks_reserve: AtomicBool,
     pub(crate) writer_has_failed: AtomicBool,
     pub(crate) in_doubt: AtomicU64,
@@ -130,12 +155,20 @@ impl Board {
         }
     }
 
-    /// Says how the store is. A database that is broken is opened anew, or not.
-    pub(crate) fn health(&self, is_broken: bool, reopens: bool) -> Health {
+    /// Says how the store is.
+    pub(crate) fn health(&self, database: DatabaseState) -> Health {
+        let DatabaseState {
+            is_broken,
+            reopens,
+            is_displaced,
+        } = database;
         let is = |fact: &AtomicBool| fact.load(Ordering::Relaxed);
         let reasons = [
             (is(&self.cleanup_fails), Reason::CleanupFailing),
+            (is(&self.lacks_control), Reason::ControlMissing),
             (is(&self.disk_is_full), Reason::DiskFull),
+            (is_displaced, Reason::FileDisplaced),
+            (is(&self.lacks_locks), Reason::LocksMissing),
             (is_broken, Reason::Reopening),
             (is(&self.lacks_reserve), Reason::ReserveMissing),
             (
@@ -191,10 +224,15 @@ mod tests {
     /// Whatever is the case at once: the worst of it is the status, and all of it the reasons.
     #[test]
     fn facts_make_the_status() {
-        use Reason::{CleanupFailing, DiskFull, Reopening, ReserveMissing, SessionsInDoubt};
+        use Reason::{
+            CleanupFailing, ControlMissing, DiskFull, FileDisplaced, LocksMissing, Reopening,
+            ReserveMissing, SessionsInDoubt,
+        };
         type Set = fn(&Board);
         let cleanup: Set = |board| board.set(|board| &board.cleanup_fails, true);
         let full: Set = |board| board.set(|board| &board.disk_is_full, true);
+        let deaf: Set = |board| board.set(|board| &board.lacks_control, true);
+        let lockless: Set = |board| board.set(|board| &board.lacks_locks, true);
         let closed: Set = |board| board.set(|board| &board.is_closed, true);
         let lacking: Set = |board| board.set_reserve(reserve::State::Lacking);
         let refused: Set = |board| board.set_reserve(reserve::State::Refused);
@@ -203,9 +241,15 @@ mod tests {
         let doubt: Set = |board| board.set_in_doubt(2);
         let settled: Set = |board| board.set_in_doubt(0);
         let panicked: Set = |board| board.set(|board| &board.writer_has_failed, true);
-        type Case<'a> = (&'a [Set], (bool, bool), Status, &'a [Reason]);
-        let (open, broken, borrowed) = ((false, true), (true, true), (true, false));
-        let cases: [Case<'_>; 15] = [
+        type Case<'a> = (&'a [Set], DatabaseState, Status, &'a [Reason]);
+        let state = |is_broken, reopens, is_displaced| DatabaseState {
+            is_broken,
+            reopens,
+            is_displaced,
+        };
+        let (open, broken) = (state(false, true, false), state(true, true, false));
+        let (borrowed, displaced) = (state(true, false, false), state(false, true, true));
+        let cases: [Case<'_>; 19] = [
             (&[], open, Status::Ok, &[]),
             (&[taken], open, Status::Ok, &[]),
             (&[unwanted], open, Status::Ok, &[]),
@@ -216,31 +260,36 @@ mod tests {
             (&[lacking, taken], open, Status::Ok, &[]),
             (&[doubt], open, Status::Degraded, &[SessionsInDoubt]),
             (&[doubt, settled], open, Status::Ok, &[]),
+            (&[deaf], open, Status::Degraded, &[ControlMissing]),
+            (&[lockless], open, Status::Degraded, &[LocksMissing]),
+            (&[], displaced, Status::Degraded, &[FileDisplaced]),
+            (&[closed], displaced, Status::Closed, &[]),
             (&[], broken, Status::Degraded, &[Reopening]),
             (&[], borrowed, Status::Failed, &[]),
             (&[panicked], broken, Status::Failed, &[]),
             (&[panicked, closed, full], open, Status::Closed, &[]),
             (
-                &[doubt, lacking, full, cleanup],
-                broken,
+                &[doubt, lacking, full, cleanup, deaf, lockless],
+                state(true, true, true),
                 Status::Degraded,
                 &[
                     CleanupFailing,
+                    ControlMissing,
                     DiskFull,
+                    FileDisplaced,
+                    LocksMissing,
                     Reopening,
                     ReserveMissing,
                     SessionsInDoubt,
                 ],
             ),
         ];
-        for (number, (facts, (is_broken, reopens), status, reasons)) in
-            cases.into_iter().enumerate()
-        {
+        for (number, (facts, database, status, reasons)) in cases.into_iter().enumerate() {
             let board = Board::default();
             for set in facts {
                 set(&board);
             }
-            let health = board.health(is_broken, reopens);
+            let health = board.health(database);
             assert_eq!(health.status, status, "case {number}");
             assert_eq!(health.reasons, reasons, "case {number}");
         }

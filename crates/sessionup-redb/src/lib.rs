@@ -28,10 +28,16 @@ mod cache;
 mod closed;
 mod control;
 mod database;
+mod directory;
 mod doubt;
 mod error;
 mod file;
 mod health;
+mod identity;
+#[cfg(test)]
+#[path = "../tests/support/limit.rs"]
+mod limit;
+mod listing;
 mod marks;
 mod overlay;
 mod queue;
@@ -47,14 +53,18 @@ mod seeded;
 mod shared;
 mod store;
 mod sync;
+mod tombstones;
 mod touches;
 mod unlisted;
 mod verify;
 mod walk;
+#[cfg(test)]
+#[path = "../tests/support/warnings.rs"]
+mod warnings;
 mod window;
 mod writer;
 
-pub use builder::{Commits, RedbStoreBuilder};
+pub use builder::{Commits, RedbStoreBuilder, open_database};
 pub use closed::{Compacted, FileReader, compact_file};
 pub use control::{Control, ControlError, FoundSession};
 pub use error::OpenError;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{BackendError, StorageBackend};
@@ -16,7 +17,27 @@ pub(crate) struct Overlay<B>(Arc<Inner<B>>);
 struct Inner<B> {
     beneath: B,
     access: Access,
+    take_lock: TakeLock,
+    /// Whether it was told that there are no locks on the whole storage.
+    lacks_locks: AtomicBool,
     state: RwLock<State>,
+}
+
+/// Tries to lock a range of a storage, for this process alone or shared with readers.
+pub(crate) type TakeLock = fn(&dyn StorageBackend, Range, Access) -> Result<bool, BackendError>;
+
+type Range = (Bound<u64>, Bound<u64>);
+
+/// Asks the storage itself.
+pub(crate) fn take_lock(
+    storage: &dyn StorageBackend,
+    (start, end): Range,
+    access: Access,
+) -> Result<bool, BackendError> {
+    match access {
+        Access::Alone => storage.try_lock_range(start, end),
+        Access::WithReaders => storage.try_lock_shared_range(start, end),
+    }
 }
 
 /// Who else may have the storage open.
@@ -47,11 +68,13 @@ enum Change {
 }
 
 impl<B: StorageBackend> Overlay<B> {
-    pub(crate) fn new(beneath: B, access: Access) -> io::Result<Self> {
+    pub(crate) fn new(beneath: B, access: Access, take_lock: TakeLock) -> io::Result<Self> {
         let length = beneath.len()?;
         Ok(Self(Arc::new(Inner {
             beneath,
             access,
+            take_lock,
+            lacks_locks: AtomicBool::new(false),
             state: RwLock::new(State::Held(Changes {
                 list: Vec::new(),
                 length,
@@ -78,6 +101,24 @@ impl<B: StorageBackend> Overlay<B> {
         }
         *state = State::Through;
         Ok(())
+    }
+
+    /// Says whether redb asked for locks and there are none: then it goes on without.
+    pub(crate) fn lacks_locks(&self) -> bool {
+        self.0.lacks_locks.load(Ordering::Relaxed)
+    }
+
+    fn take_lock(&self, range: Range, access: Access) -> Result<bool, BackendError> {
+        let taken = (self.0.take_lock)(&self.0.beneath, range, access);
+        // Ranges alone may be unknown to the storage; then redb asks for all of it.
+        let is_whole = matches!(
+            range,
+            (Bound::Unbounded | Bound::Included(0), Bound::Unbounded)
+        );
+        if is_whole && matches!(taken, Err(BackendError::Unsupported)) {
+            self.0.lacks_locks.store(true, Ordering::Relaxed);
+        }
+        taken
     }
 
     fn read_state<T>(&self, read: impl FnOnce(&State) -> io::Result<T>) -> io::Result<T> {
@@ -217,10 +258,7 @@ impl<B: StorageBackend> StorageBackend for Overlay<B> {
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        match self.0.access {
-            Access::Alone => self.0.beneath.try_lock_range(start, end),
-            Access::WithReaders => self.0.beneath.try_lock_shared_range(start, end),
-        }
+        self.take_lock((start, end), self.0.access)
     }
 
     fn try_lock_shared_range(
@@ -228,7 +266,7 @@ impl<B: StorageBackend> StorageBackend for Overlay<B> {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> Result<bool, BackendError> {
-        self.0.beneath.try_lock_shared_range(start, end)
+        self.take_lock((start, end), Access::WithReaders)
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
@@ -262,6 +300,10 @@ mod tests {
         beneath.set_len(bytes.len() as u64).unwrap();
         beneath.write(0, bytes).unwrap();
         beneath
+    }
+
+    fn over<B: StorageBackend>(beneath: B) -> io::Result<Overlay<B>> {
+        Overlay::new(beneath, Access::Alone, take_lock)
     }
 
     fn all(storage: &impl StorageBackend) -> Vec<u8> {
@@ -298,7 +340,7 @@ mod tests {
             ),
         ];
         for (name, make, expected) in cases {
-            let overlay = Overlay::new(beneath(b"abcdefgh"), Access::Alone).unwrap();
+            let overlay = over(beneath(b"abcdefgh")).unwrap();
             make(&overlay).unwrap();
             assert_eq!(all(&overlay), expected, "{name}, held");
             assert_eq!(all(&overlay.0.beneath), b"abcdefgh", "{name}, beneath");
@@ -316,11 +358,81 @@ mod tests {
 
     #[test]
     fn what_is_not_there_cannot_be_read() {
-        let overlay = Overlay::new(beneath(b"abcd"), Access::Alone).unwrap();
+        let overlay = over(beneath(b"abcd")).unwrap();
         overlay.read(3, &mut [0; 2]).unwrap_err();
         overlay.read(u64::MAX, &mut [0; 2]).unwrap_err();
         overlay.set_len(2).unwrap();
         overlay.read(1, &mut [0; 2]).unwrap_err();
+    }
+
+    /// Writes down what it is asked to do.
+    #[derive(Clone, Debug, Default)]
+    struct Recording(Arc<std::sync::Mutex<Vec<String>>>);
+
+    impl Recording {
+        fn note(&self, what: String) -> io::Result<()> {
+            self.0.lock().unwrap().push(what);
+            Ok(())
+        }
+    }
+
+    impl StorageBackend for Recording {
+        fn len(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+        fn read(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Err(ErrorKind::UnexpectedEof.into())
+        }
+        fn set_len(&self, length: u64) -> io::Result<()> {
+            self.note(format!("length {length}"))
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            self.note("sync".to_owned())
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.note(format!("write {} at {offset}", data.len()))
+        }
+    }
+
+    /// What was synced before it was written over must be on the disk before it is.
+    #[test]
+    fn let_through_makes_syncs_in_their_order() {
+        let beneath = Recording::default();
+        let overlay = over(beneath.clone()).unwrap();
+        overlay.set_len(8).unwrap();
+        overlay.write(0, b"abcd").unwrap();
+        overlay.sync_data().unwrap();
+        overlay.write(0, b"e").unwrap();
+        overlay.sync_data().unwrap();
+        assert_eq!(*beneath.0.lock().unwrap(), [""; 0]);
+
+        overlay.let_through().unwrap();
+
+        let expected = ["length 8", "write 4 at 0", "sync", "write 1 at 0", "sync"];
+        assert_eq!(*beneath.0.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn storage_without_locks_is_noticed() {
+        type Case = (&'static str, TakeLock, bool);
+        let unsupported: TakeLock = |_, _, _| Err(BackendError::Unsupported);
+        // As some backends have it: the whole storage or nothing.
+        let whole: TakeLock = |_, range, _| match range {
+            (Bound::Unbounded, Bound::Unbounded) => Ok(true),
+            _ => Err(BackendError::Unsupported),
+        };
+        let cases: [Case; 3] = [
+            ("none", unsupported, true),
+            ("of the whole storage", whole, false),
+            ("of ranges", |_, _, _| Ok(true), false),
+        ];
+        for (name, take_lock, expected) in cases {
+            let empty = InMemoryBackend::new();
+            let overlay = Overlay::new(empty, Access::Alone, take_lock).unwrap();
+            let opened = redb::Database::builder().create_with_backend(overlay.clone());
+            drop(opened.unwrap());
+            assert_eq!(overlay.lacks_locks(), expected, "{name}");
+        }
     }
 
     /// Fails each write.
@@ -347,7 +459,7 @@ mod tests {
 
     #[test]
     fn storage_that_failed_is_of_no_use() {
-        let overlay = Overlay::new(Failing(beneath(b"abcd")), Access::Alone).unwrap();
+        let overlay = over(Failing(beneath(b"abcd"))).unwrap();
         overlay.write(0, b"XY").unwrap();
         let error = overlay.let_through().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);

@@ -41,7 +41,8 @@
 //! | 8 | when the user last proved who they are, 8 bytes; left out if that was at creation |
 //! | 9 | the token before the present one: hash of its secret, when it was replaced, and until when it is accepted, 32, 8 and 8 bytes; the last is left out while the present token is unused |
 //! | 10 | whether browsers keep the cookie when they are closed: one byte, 1; left out if not |
-//! | 11 | kind of session, 1 to 32 of `a` to `z`, `0` to `9` and `-`; left out for `user` |
+//! | 11 | the kind of the session, 1 to 32 of `a` to `z`, `0` to `9` and `-`; left out for `user` |
+//! | 12 | the generation that it was made in, 8 bytes; left out for 0 |
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -51,6 +52,8 @@ use sessionup_core::{
     Timestamp, UserKey,
 };
 use twox_hash::XxHash3_64;
+
+use crate::tombstones::Generation;
 
 /// The version that is written, and the only one there is.
 const VERSION: u8 = 1;
@@ -70,6 +73,7 @@ mod tag {
     pub(super) const REPLACED: u8 = 9;
     pub(super) const PERSISTENT: u8 = 10;
     pub(super) const KIND: u8 = 11;
+    pub(super) const GENERATION: u8 = 12;
 }
 
 /// A record as it lies in the table.
@@ -78,6 +82,8 @@ pub(crate) struct Stored {
     pub(crate) record: Record,
     /// The step of `by_expiry` that has its entry.
     pub(crate) filed: i64,
+    /// When it was made, in the order of large deletions ([`crate::tombstones`]).
+    pub(crate) generation: Generation,
     extras: Extras,
 }
 
@@ -97,6 +103,7 @@ impl Stored {
         Self {
             record,
             filed,
+            generation: 0,
             extras: Extras::default(),
         }
     }
@@ -110,7 +117,7 @@ impl Stored {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        encode(&self.record, self.filed, &self.extras)
+        encode(&self.record, self.filed, self.generation, &self.extras)
     }
 
     /// Reads the record that lies under an id.
@@ -166,11 +173,11 @@ fn next_field(tail: &[u8]) -> Result<Option<(Field<'_>, &[u8])>, RecordError> {
 }
 
 /// Writes a record that is filed for the first time.
-pub(crate) fn encode_new(record: &Record, filed: i64) -> Vec<u8> {
-    encode(record, filed, &Extras::default())
+pub(crate) fn encode_new(record: &Record, filed: i64, generation: Generation) -> Vec<u8> {
+    encode(record, filed, generation, &Extras::default())
 }
 
-fn encode(record: &Record, filed: i64, extras: &Extras) -> Vec<u8> {
+fn encode(record: &Record, filed: i64, generation: Generation, extras: &Extras) -> Vec<u8> {
     let session = &record.session;
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(record.secret_hash.as_bytes());
@@ -182,7 +189,7 @@ fn encode(record: &Record, filed: i64, extras: &Extras) -> Vec<u8> {
     body.extend_from_slice(&extras.head);
     // What was read had a length that fits.
     let head_bytes = u16::try_from(body.len()).unwrap_or(u16::MAX).to_le_bytes();
-    encode_tail(record, extras, &mut body);
+    encode_tail(record, generation, extras, &mut body);
 
     let mut bytes = Vec::with_capacity(PREFIX_BYTES + body.len());
     bytes.push(VERSION);
@@ -193,7 +200,7 @@ fn encode(record: &Record, filed: i64, extras: &Extras) -> Vec<u8> {
     bytes
 }
 
-fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
+fn encode_tail(record: &Record, generation: Generation, extras: &Extras, tail: &mut Vec<u8>) {
     let session = &record.session;
     put_field(tail, tag::USER_KEY, &[session.user_key.as_str().as_bytes()]);
     match session.client.ip {
@@ -232,6 +239,9 @@ fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
     if session.persistent {
         put_field(tail, tag::PERSISTENT, &[&[1]]);
     }
+    if session.kind != Kind::USER {
+        put_field(tail, tag::KIND, &[session.kind.as_str().as_bytes()]);
+    }
     if let Some(replaced) = &record.replaced {
         let hash: &[u8] = replaced.hash.as_bytes();
         let at = replaced.at.as_millis().to_le_bytes();
@@ -243,8 +253,8 @@ fn encode_tail(record: &Record, extras: &Extras, tail: &mut Vec<u8>) {
             None => put_field(tail, tag::REPLACED, &[hash, &at]),
         }
     }
-    if session.kind != Kind::USER {
-        put_field(tail, tag::KIND, &[session.kind.as_str().as_bytes()]);
+    if generation != 0 {
+        put_field(tail, tag::GENERATION, &[&generation.to_le_bytes()]);
     }
     tail.extend_from_slice(&extras.fields);
 }
@@ -311,6 +321,7 @@ impl<'a> Head<'a> {
         Ok(Stored {
             record,
             filed: self.filed,
+            generation: fields.generation.unwrap_or_default(),
             extras: Extras {
                 head: self.extra.to_vec(),
                 fields: fields.unknown,
@@ -334,6 +345,7 @@ struct Fields<'a> {
     replaced: Option<Replaced>,
     persistent: Option<()>,
     kind: Option<Kind>,
+    generation: Option<Generation>,
     unknown: Vec<u8>,
 }
 
@@ -368,8 +380,15 @@ impl<'a> Fields<'a> {
                 let is_set = (content == [1]).then_some(());
                 put_once(&mut self.persistent, is_set, damaged)
             }
-            tag::KIND => put_once(&mut self.kind, kind(content), damaged),
+            tag::KIND => {
+                let kind = text(content).and_then(|kind| Kind::new(kind).ok());
+                put_once(&mut self.kind, kind, damaged)
+            }
             tag::REPLACED => put_once(&mut self.replaced, replaced(content), damaged),
+            tag::GENERATION => {
+                let generation = content.try_into().map(u64::from_le_bytes);
+                put_once(&mut self.generation, generation.ok(), damaged)
+            }
             _ => {
                 put_field(&mut self.unknown, tag, &[content]);
                 Ok(())
@@ -407,12 +426,6 @@ fn text(content: &[u8]) -> Option<&str> {
 fn time(content: &[u8]) -> Option<Timestamp> {
     let millis = content.try_into().map(i64::from_le_bytes).ok()?;
     Some(Timestamp::from_millis(millis))
-}
-
-/// Reads the kind of a session that is not a user's.
-fn kind(content: &[u8]) -> Option<Kind> {
-    let kind = Kind::new(text(content)?).ok()?;
-    (kind != Kind::USER).then_some(kind)
 }
 
 fn replaced(content: &[u8]) -> Option<Replaced> {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
-use crate::file::{new_file, sync_directory};
+use crate::directory::sync_directory_of;
+use crate::file::new_file;
 
 /// Room that can be taken on the disk of a database, and given back to it.
 ///
@@ -102,7 +103,7 @@ impl FileReserve {
 
     fn make(&self) -> io::Result<File> {
         let file = new_file(&self.path)?;
-        sync_directory(&self.path).inspect_err(|_| drop(fs::remove_file(&self.path)))?;
+        sync_directory_of(&self.path).inspect_err(|_| drop(fs::remove_file(&self.path)))?;
         Ok(file)
     }
 }
@@ -233,7 +234,7 @@ impl Keeper {
         // It is tried again and again.
         match taken {
             Err(error) if before != state => {
-                tracing::warn!(target: "sessionup_redb", %error, "no room on the disk is kept for revocations");
+                tracing::warn!(target: "sessionup_redb", ?reserve, %error, "no room on the disk is kept for revocations");
             }
             Ok(()) if before == State::Lacking => {
                 tracing::info!(target: "sessionup_redb", "room on the disk is kept for revocations again");
@@ -257,7 +258,7 @@ impl Keeper {
                 true
             }
             Err(error) => {
-                tracing::error!(target: "sessionup_redb", %error, "the room kept for revocations could not be given back");
+                tracing::error!(target: "sessionup_redb", ?reserve, %error, "the room kept for revocations could not be given back");
                 false
             }
         }

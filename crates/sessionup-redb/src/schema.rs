@@ -1,6 +1,6 @@
 //! The tables of a bucket. This page is the definition of their layout.
 //!
-//! A bucket of name *b* has four tables in a redb database; numbers in keys sort by value.
+//! A bucket of name *b* has these tables in a redb database; numbers in keys sort by value.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -8,16 +8,17 @@
 //! | *b*`/by_user` | user key, session id | nothing |
 //! | *b*`/by_expiry` | step, session id | nothing |
 //! | *b*`/about` | name | number, 64 bits unsigned |
+//! | *b*`/tombstones` | user key, or empty | number ([`crate::tombstones`]); there since the first large deletion |
 //!
 //! - Each record has exactly one entry in `by_expiry`, and one in `by_user` unless `about` says that
 //!   it may have none yet ([`crate::window`]). Each entry has a record.
 //! - A **step** is a moment in milliseconds since 1970, divided by 2¹⁶ and rounded down: 65.5
 //!   seconds. A record is filed under the step of its deadline, or under an earlier one: being used
 //!   moves a deadline and not the entry. The record says which step it is filed under.
-//! - `about` has the entry `format`: 1 if each record has an entry in `by_user`, and 2 if some may
-//!   have none. Whoever finds a larger number must not write. It may have what is kept of the time
+//! - `about` has the entry `format`: 1 or 3 if each record has an entry in `by_user`, and 2 or 4 if
+//!   some may have none; 3 or 4 if there are tombstones. Whoever finds a larger number must not write. It may have what is kept of the time
 //!   ([`crate::marks`]), and whoever finds other entries leaves them.
-//! - The part of a table's name after its last slash is one of these four, so two buckets never
+//! - The part of a table's name after its last slash is one of these, so two buckets never
 //!   share a table, whatever their names.
 
 use std::panic::AssertUnwindSafe;
@@ -33,7 +34,7 @@ use crate::builder::Commits;
 use crate::error::{OpenError, Panicked};
 
 /// The latest layout of tables and records that is read.
-const LATEST_FORMAT: u64 = 2;
+const LATEST_FORMAT: u64 = 4;
 /// Of new buckets.
 const FIRST_FORMAT: u64 = 1;
 pub(crate) const FORMAT_NAME: &str = "format";
@@ -43,6 +44,30 @@ pub(crate) type SessionsTable<'a> = TableDefinition<'a, IdKey, &'static [u8]>;
 pub(crate) type ByUserTable<'a> = TableDefinition<'a, (&'static [u8], IdKey), ()>;
 pub(crate) type ByExpiryTable<'a> = TableDefinition<'a, (i64, IdKey), ()>;
 pub(crate) type AboutTable<'a> = TableDefinition<'a, &'static str, u64>;
+pub(crate) type TombstonesTable<'a> = TableDefinition<'a, &'static [u8], u64>;
+
+/// What a file says by its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    /// Whether there may be records without an entry in `by_user`.
+    pub(crate) is_partly_unlisted: bool,
+    /// Whether there are tombstones.
+    pub(crate) has_tombstones: bool,
+}
+
+impl Format {
+    pub(crate) fn number(self) -> u64 {
+        FIRST_FORMAT + u64::from(self.is_partly_unlisted) + 2 * u64::from(self.has_tombstones)
+    }
+
+    /// Whoever does not know takes care of everything.
+    pub(crate) fn of(number: Option<u64>) -> Self {
+        Self {
+            is_partly_unlisted: !matches!(number, Some(1 | 3)),
+            has_tombstones: !matches!(number, Some(1 | 2)),
+        }
+    }
+}
 
 /// The step that a moment falls into.
 pub(crate) fn step(time: Timestamp) -> i64 {
@@ -57,6 +82,7 @@ pub(crate) struct Schema {
     by_user: String,
     by_expiry: String,
     about: String,
+    tombstones: String,
     commits: Commits,
 }
 
@@ -72,6 +98,7 @@ impl Schema {
             by_user: format!("{bucket}/by_user"),
             by_expiry: format!("{bucket}/by_expiry"),
             about: format!("{bucket}/about"),
+            tombstones: format!("{bucket}/tombstones"),
             commits,
             bucket,
         })
@@ -95,6 +122,10 @@ impl Schema {
 
     pub(crate) fn about(&self) -> AboutTable<'_> {
         TableDefinition::new(&self.about)
+    }
+
+    pub(crate) fn tombstones(&self) -> TombstonesTable<'_> {
+        TableDefinition::new(&self.tombstones)
     }
 
     /// Begins a transaction whose commit is durable.
@@ -288,6 +319,7 @@ mod tests {
                 schema.by_user,
                 schema.by_expiry,
                 schema.about,
+                schema.tombstones,
             ]
         };
         let (short, long) = (tables("a"), tables("a/sessions"));

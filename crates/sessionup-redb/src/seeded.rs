@@ -40,11 +40,13 @@ pub(crate) fn catch_up(database: &Database, shared: &Shared) {
         let transaction = shared.schema.begin_write(database)?;
         let mut effects = Effects::default();
         let mut draft = shared.unlisted.draft();
+        let mut tombstones = shared.tombstones.draft();
         let mut tables = Tables::open(
             &transaction,
             &shared.schema,
             &shared.touches,
             &mut draft,
+            &mut tombstones,
             &mut effects,
         )?;
         for later in later {
@@ -54,10 +56,11 @@ pub(crate) fn catch_up(database: &Database, shared: &Shared) {
             }
         }
         drop(tables);
-        draft.write(&transaction, &shared.schema)?;
+        draft.write(&transaction, &shared.schema, &tombstones)?;
         draft.show();
         transaction.commit()?;
         draft.keep();
+        tombstones.keep();
         Ok(())
     };
     let _ = write();

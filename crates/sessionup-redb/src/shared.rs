@@ -7,22 +7,25 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 use redb::Database;
-use sessionup_core::SessionId;
 use sessionup_core::store::{Cause, Epochs, SharedState};
+use sessionup_core::{SessionId, UserKey};
 
 use crate::cache::Cache;
 use crate::database::Place;
-use crate::doubt::Doubts;
+use crate::doubt::{Doubts, Revocations};
 use crate::error::OpenError;
-use crate::health::{Board, Health};
+use crate::health::{Board, DatabaseState, Health};
+use crate::identity::Watched;
 use crate::marks::{Entries, Kept};
 use crate::queue::Queue;
 use crate::reader::Read;
 use crate::reserve::Keeper;
 use crate::schema::Schema;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::tombstones::{Revocation, Tombstones};
 use crate::touches::Touches;
 use crate::unlisted::Unlisted;
+use crate::walk::Whose;
 use crate::writer::operation::Task;
 use crate::writer::prune::Progress;
 
@@ -31,6 +34,7 @@ pub(crate) struct Memory {
     pub(crate) touches: Touches,
     pub(crate) cache: Cache,
     pub(crate) unlisted: Unlisted,
+    pub(crate) tombstones: Tombstones,
 }
 
 /// Opens the database anew after it failed.
@@ -44,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) doubts: Doubts,
     pub(crate) cache: Cache,
     pub(crate) unlisted: Arc<Unlisted>,
+    pub(crate) tombstones: Arc<Tombstones>,
     pub(crate) writes: Queue<Box<dyn Task>>,
     pub(crate) reads: Queue<Read>,
     pub(crate) pruning: Arc<Progress>,
@@ -53,6 +58,8 @@ pub(crate) struct Shared {
     /// What the disk has of the watermark.
     pub(crate) kept: Kept,
     pub(crate) board: Board,
+    /// The file of the database, if it is known.
+    pub(crate) file: Option<Watched>,
     /// For the writer, who alone opens and closes the database.
     reserve: Mutex<Keeper>,
     pub(crate) ended: Latch,
@@ -73,6 +80,7 @@ impl Shared {
             touches,
             cache,
             unlisted,
+            tombstones,
         } = memory;
         let (place, opener, claim) = match source {
             Source::Owned(database, opener) => (Arc::new(database), Some(opener), None),
@@ -88,13 +96,15 @@ impl Shared {
             doubts: Doubts::default(),
             cache,
             unlisted: Arc::new(unlisted),
+            tombstones: Arc::new(tombstones),
             writes: Queue::new(queue, (queue.get() / 4).max(RESERVED)),
-            reads: Queue::new(queue, 0),
+            reads: Queue::new(queue, RESERVED),
             pruning: Arc::default(),
             epochs: Arc::default(),
             managers: SharedState::resuming(kept.marks()),
             kept: Kept::new(kept),
             board,
+            file: None,
             reserve: Mutex::new(keeper),
             ended: Latch::default(),
             claim: Mutex::new(claim),
@@ -117,14 +127,18 @@ impl Shared {
         done
     }
 
-    pub(crate) fn put_in_doubt(&self, ids: impl IntoIterator<Item = SessionId>) {
-        self.doubts.add(ids);
+    pub(crate) fn put_in_doubt(
+        &self,
+        ids: impl IntoIterator<Item = SessionId>,
+        revocations: &[Revocation],
+    ) {
+        self.doubts.add(ids, revocations);
         self.board.set_in_doubt(self.doubts.len());
     }
 
-    /// Forgets sessions that are durably gone.
-    pub(crate) fn settle(&self, ids: &[SessionId]) {
-        self.doubts.settle(ids);
+    /// Forgets sessions that are durably gone, and large deletions that have durably happened.
+    pub(crate) fn settle(&self, ids: &[SessionId], revocations: &Revocations) {
+        self.doubts.settle(ids, revocations);
         self.board.set_in_doubt(self.doubts.len());
     }
 
@@ -135,9 +149,32 @@ impl Shared {
         self.cache.clear();
     }
 
+    /// Says whether a user has more sessions than are deleted in one transaction.
+    pub(crate) fn has_many(&self, user: &UserKey) -> bool {
+        let at_once = self.tombstones.at_once();
+        if let Some(left) = self.tombstones.left(user) {
+            return left > at_once;
+        }
+        let read = self.place.read(|database| {
+            let (transaction, unlisted) = self.unlisted.read(database, user, None, usize::MAX)?;
+            let by_user = transaction.open_table(self.schema.by_user())?;
+            let whose = Whose {
+                user,
+                unlisted: &unlisted,
+            };
+            let ids = whose.ids(&by_user, None, at_once.saturating_add(1))?;
+            Ok(ids.len() > at_once)
+        });
+        // What cannot be read is found by the transaction.
+        read.unwrap_or(false)
+    }
+
     pub(crate) fn health(&self) -> Health {
-        self.board
-            .health(self.place.is_broken(), self.opener.is_some())
+        self.board.health(DatabaseState {
+            is_broken: self.place.is_broken(),
+            reopens: self.opener.is_some(),
+            is_displaced: self.file.as_ref().is_some_and(Watched::is_displaced),
+        })
     }
 
     /// Tells the writer that the database failed a reader.
@@ -158,7 +195,7 @@ impl Shared {
     }
 }
 
-/// Least room that revocations have for themselves.
+/// Least room that revocations have for themselves, also to count what they ended.
 const RESERVED: usize = 16;
 
 impl fmt::Debug for Shared {

@@ -1,6 +1,7 @@
 //! The store: handles, and the life of its threads.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::builder::{RedbStoreBuilder, Settings};
 use crate::control::{desk::Desk, server::Server};
 use crate::error::{OpenError, ReadStopped, WriterStopped};
 use crate::health::Health;
+use crate::listing;
 use crate::queue::Room;
 use crate::reader::{self, Touched};
 use crate::shared::Shared;
@@ -94,6 +96,9 @@ impl RedbStore {
     ///   changes wait, and this function may too. Never await a store while you hold one.
     /// - After an input or output error the store cannot open the database anew: it answers
     ///   [`StoreError::Unavailable`] from then on.
+    /// - redb makes a file that others can read (mode 0644), with the users and addresses in it, and
+    ///   fails at once if another process has the file open. [`open_database`](crate::open_database)
+    ///   does both as [`RedbStore::open`] does.
     ///
     /// # Errors
     ///
@@ -138,7 +143,8 @@ impl RedbStore {
         cleanup.map_or_else(CleanupErrors::none, Cleanup::errors)
     }
 
-    /// Says how the store is. Waits for nothing, so it can be asked at any time.
+    /// Says how the store is. Waits for no operation of the store, so it can be asked at any time; if the
+    /// path of the file is known, asks the operating system once where it leads.
     ///
     /// # Example
     ///
@@ -228,11 +234,7 @@ impl RedbStore {
             owner.cleanup = Some(cleanup.map_err(no_thread)?);
         }
         if let Some(database) = control {
-            let listening = owner.listen(database, settings);
-            listening.map_err(|source| OpenError::Control {
-                path: database.to_owned(),
-                source: Arc::new(source),
-            })?;
+            owner.listen_or_warn(database, settings)?;
         }
         Ok(Self {
             shared,
@@ -376,7 +378,7 @@ impl Store for RedbStore {
         now: Timestamp,
     ) -> Result<RecordPage, StoreError> {
         let user = user.clone();
-        self.read(move |shared| reader::list_page(shared, &user, &options, now))
+        self.read(move |shared| listing::page(shared, &user, &options, now))
             .await
     }
 
@@ -452,6 +454,10 @@ impl Store for RedbStore {
         let pruned = self.write(prune, Room::Common).await;
         // The handle of the cleanup keeps nothing open.
         if self.owner.is_none() {
+            if let Some(file) = &self.shared.file {
+                // It logs what it finds.
+                file.is_displaced();
+            }
             let board = &self.shared.board;
             board.set(|board| &board.cleanup_fails, pruned.is_err());
         }
@@ -500,6 +506,30 @@ impl Owner {
         Err(crate::control::unsupported())
     }
 
+    /// Listens beside the database, or goes on without if that is allowed.
+    fn listen_or_warn(&mut self, database: &Path, settings: &Settings) -> Result<(), OpenError> {
+        let Err(source) = self.listen(database, settings) else {
+            return Ok(());
+        };
+        let path = database.to_owned();
+        match source.kind() {
+            ErrorKind::AddrInUse => Err(OpenError::ServerListens {
+                socket: crate::control::socket_beside(database).unwrap_or_else(|_| path.clone()),
+                path,
+            }),
+            kind if settings.control_is_optional && kind != ErrorKind::ResourceBusy => {
+                let path = path.display();
+                tracing::warn!(target: "sessionup_redb", %path, error = %source, "control socket could not be made: tools cannot reach this store");
+                self.shared.board.set(|board| &board.lacks_control, true);
+                Ok(())
+            }
+            _ => Err(OpenError::Control {
+                path,
+                source: Arc::new(source),
+            }),
+        }
+    }
+
     fn stop(&self) {
         #[cfg(unix)]
         if let Some(control) = &self.control {
@@ -545,5 +575,32 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn no_thread(error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
     OpenError::Thread {
         source: Arc::new(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::warnings::warnings_of;
+
+    /// Nobody need ask how a store is.
+    #[test]
+    fn cleanup_warns_of_a_displaced_file() {
+        crate::limit::watch();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.redb");
+        let builder = RedbStore::builder().cleanup_interval(Duration::ZERO);
+        let store = builder.open(&path).unwrap();
+        let cleanup = RedbStore::unowned(&store.shared);
+        let prune = || block_on(cleanup.prune(Timestamp::MIN, 1)).unwrap();
+        assert_eq!(warnings_of(prune).1, [""; 0]);
+
+        std::fs::remove_file(&path).unwrap();
+        let warned = warnings_of(prune).1;
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(warned.iter().any(|line| line.contains("s.redb")));
+        assert_eq!(warnings_of(prune).1, [""; 0]);
     }
 }

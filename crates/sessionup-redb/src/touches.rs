@@ -1,13 +1,9 @@
 //! Uses of sessions that are known and not yet written.
 //!
 //! An entry stays until the transaction that wrote it is committed. A reader looks here before it
-//! begins its read transaction, so it finds each use here or there. It holds the entries until the
-//! transaction has begun, and no longer: in between, another session could have begun under the
-//! same id. (To begin reads the root of the tables, which the last commit left in redb's cache.) What
-//! it found here it lays over what it reads afterwards, without any lock.
-//!
-//! Whoever answers a request on its own thread does not wait for this lock, and nobody waits for it who
-//! holds a part of the cache.
+//! begins its read transaction, so it finds each use here or there. What it finds here it lays over
+//! what it reads while it holds the entries: in between, another session could have begun under the
+//! same id.
 //!
 //! Whoever holds this lock may go on to take the database's; never the other way round.
 
@@ -44,7 +40,7 @@ pub(crate) enum Put {
     First,
     /// There is no room, or what was read of the session may be out of date.
     Refused,
-    /// Somebody else holds the entries. It can be tried again.
+    /// Somebody else has the entries. It can be tried again.
     Busy,
 }
 
@@ -64,7 +60,7 @@ pub(crate) struct Before {
 impl Touches {
     /// Most sessions with a use that is not written.
     pub(crate) const CAPACITY: usize = 100_000;
-    /// How often a lock is tried that others have for a moment each. A model checker is to choose
+    /// How often a lock is tried that others take for a moment each. A model checker is to choose
     /// between few schedules.
     const TRIES: usize = if cfg!(sessionup_schedules) { 1 } else { 64 };
 
@@ -114,8 +110,8 @@ impl Touches {
         Before { lifts }
     }
 
-    /// As [`Touches::before`], without waiting: `None` if somebody else holds the entries.
-    pub(crate) fn before_at_once(&self) -> Option<Before> {
+    /// As [`Touches::before`], but waits for nobody.
+    pub(crate) fn try_before(&self) -> Option<Before> {
         let lifts = tried(|| self.state.try_read())?.lifts;
         Some(Before { lifts })
     }
@@ -125,15 +121,7 @@ impl Touches {
         drop(self.write());
     }
 
-    /// Holds all entries where they are, if there is a use of this session. Otherwise each of its
-    /// uses until now is in what is read from now on.
-    pub(crate) fn hold_used(&self, id: SessionId) -> Option<Held<'_>> {
-        let state = self.read();
-        state.pending.contains_key(&id).then_some(Held(state))
-    }
-
-    /// Holds all entries where they are, until a read transaction has begun and what concerns its
-    /// sessions is copied.
+    /// Holds all entries where they are. For reads whose sessions are not known beforehand.
     pub(crate) fn hold(&self) -> Held<'_> {
         Held(self.read())
     }
@@ -246,13 +234,20 @@ pub(crate) struct Frozen<'a>(RwLockWriteGuard<'a, State>);
 pub(crate) struct Held<'a>(RwLockReadGuard<'a, State>);
 
 impl Held<'_> {
-    /// Returns the latest use of one session.
+    pub(crate) fn len(&self) -> usize {
+        self.0.pending.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, Timestamp)> {
+        self.0.pending.iter().map(|(id, at)| (*id, *at))
+    }
+
     pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
         self.0.pending.get(&id).copied()
     }
 
     pub(crate) fn lay_over(&self, record: &mut Record) {
-        lay_over(record, self.of(record.session.id));
+        lay_over(record, self.0.pending.get(&record.session.id).copied());
     }
 }
 
@@ -323,6 +318,19 @@ mod tests {
         touches.settle(None, &[(id(2), at(6))], []);
         assert_eq!(touches.due(), None);
         assert_eq!(put(&touches, id(1), at(7)), Put::First);
+    }
+
+    #[test]
+    fn settle_of_a_part_postpones_the_rest() {
+        let touches = Touches::new(HOUR, 9);
+        put(&touches, id(1), at(5));
+        put(&touches, id(2), at(5));
+        let due = touches.due().unwrap();
+        while due == Instant::now() + HOUR {
+            std::hint::spin_loop();
+        }
+        touches.settle(None, &[(id(1), at(5))], []);
+        assert!(touches.due().unwrap() > due);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use sessionup_core::{SessionId, UserKey, is_seeded};
 use crate::record::user_key;
 use crate::schema::Schema;
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tombstones;
 use crate::window::{Scope, Window, time};
 use crate::writer::tables::report_damage;
 
@@ -119,8 +120,8 @@ impl Unlisted {
         Ok(())
     }
 
-    /// Begins to read from a database; returns also the sessions of a user that need not be listed
-    /// in what is read, in the order of their ids: at most so many, from the first after an id.
+    /// Begins to read from a database; returns also some sessions of a user that need not be listed
+    /// in what is read, in the order of their ids: those behind an id.
     pub(crate) fn read(
         &self,
         database: &Database,
@@ -129,8 +130,14 @@ impl Unlisted {
         at_most: usize,
     ) -> Result<(ReadTransaction, Vec<SessionId>), redb::TransactionError> {
         let state = self.hold();
-        let ids = of(&state.entries, user, after).take(at_most).collect();
+        let ids = after_of(&state.entries, user, after);
+        let ids = ids.take(at_most).collect();
         Ok((database.begin_read()?, ids))
+    }
+
+    /// Returns the sessions of a user that need not be listed, in the order of their ids.
+    pub(crate) fn ids_of(&self, user: &UserKey) -> Vec<SessionId> {
+        of(&self.hold().entries, user).collect()
     }
 
     /// How many wait, and whether the file says that there may be any.
@@ -160,15 +167,22 @@ impl Unlisted {
     }
 }
 
-/// The sessions of a user among entries, in the order of their ids, from the first after an id.
-fn of(
+/// The sessions of a user among entries, in the order of their ids.
+fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
+    after_of(entries, user, None)
+}
+
+/// As [`of`], those behind an id.
+fn after_of(
     entries: &BTreeSet<Entry>,
     user: &UserKey,
     after: Option<SessionId>,
 ) -> impl Iterator<Item = SessionId> {
-    let first = SessionId::from_bytes([0; 16]);
-    let from = after.map_or(Bound::Included(first), Bound::Excluded);
-    let from = entries.range((from.map(|id| (user.clone(), id)), Bound::Unbounded));
+    let from = match after {
+        Some(after) => Bound::Excluded((user.clone(), after)),
+        None => Bound::Included((user.clone(), SessionId::from_bytes([0; 16]))),
+    };
+    let from = entries.range((from, Bound::Unbounded));
     from.take_while(move |(of, _)| of == user)
         .map(|(_, id)| *id)
 }
@@ -233,12 +247,36 @@ impl Draft {
         self.gone.extend(gone.cloned());
     }
 
+    /// The next sessions of a user that wait, in the order of their ids.
+    pub(crate) fn of_after(
+        &self,
+        user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
+    ) -> Vec<SessionId> {
+        let state = self.unlisted.hold();
+        let first = (
+            user.clone(),
+            after.unwrap_or(SessionId::from_bytes([0; 16])),
+        );
+        let next = |entries: &BTreeSet<Entry>| -> Vec<_> {
+            let from = entries.range(&first..);
+            let own = from.take_while(|(of, _)| of == user);
+            let next = own.filter(|entry| Some(entry.1) != after && !self.gone.contains(entry));
+            next.take(at_most).map(|(_, id)| *id).collect()
+        };
+        let mut ids = [next(&state.entries), next(&self.added)].concat();
+        ids.sort_unstable();
+        ids.truncate(at_most);
+        ids
+    }
+
     /// The sessions of a user that wait.
     pub(crate) fn of(&self, user: &UserKey) -> Vec<SessionId> {
         let state = self.unlisted.hold();
-        let before = of(&state.entries, user, None);
+        let before = of(&state.entries, user);
         let before = before.filter(|id| !self.gone.contains(&(user.clone(), *id)));
-        before.chain(of(&self.added, user, None)).collect()
+        before.chain(of(&self.added, user)).collect()
     }
 
     pub(crate) fn contains(&self, entry: &Entry) -> bool {
@@ -297,11 +335,14 @@ impl Draft {
         &self,
         transaction: &WriteTransaction,
         schema: &Schema,
+        tombstones: &tombstones::Draft,
     ) -> Result<(), redb::Error> {
-        if self.progress.scope == self.scope {
+        if self.progress.scope == self.scope && !tombstones.changes_format() {
             return Ok(());
         }
-        self.progress.scope.write(transaction, schema)
+        self.progress
+            .scope
+            .write(transaction, schema, tombstones.has_rows())
     }
 
     /// Shows readers what the transaction adds. To be called before it commits.

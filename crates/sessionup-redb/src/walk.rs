@@ -5,12 +5,17 @@
 
 use std::ops::Bound;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
+use redb::{
+    MultimapTableHandle, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableHandle,
+};
 use sessionup_core::{Record, SessionId, StoreError, UserKey};
 
+use crate::doubt::Revocations;
 use crate::error::OpenError;
 use crate::record::{Stored, user_key};
 use crate::schema::{IdKey, Schema};
+use crate::tombstones::Rows;
 use crate::window::Scope;
 
 /// An id, and the record under it unless it cannot be read.
@@ -24,7 +29,15 @@ pub(crate) fn after(
 ) -> Result<Vec<Found>, OpenError> {
     let limit = Limit::records(at_most);
     read(database, |transaction| {
-        piece(transaction, schema, None, last, limit)
+        Ok(piece(
+            transaction,
+            schema,
+            None,
+            last,
+            limit,
+            Revocations::default(),
+        )?
+        .found)
     })
 }
 
@@ -35,8 +48,11 @@ pub(crate) fn find(
 ) -> Result<Option<Found>, OpenError> {
     read(database, |transaction| {
         let sessions = transaction.open_table(schema.sessions())?;
-        let bytes = ReadableTable::get(&sessions, id.as_bytes())?;
-        Ok(bytes.map(|bytes| decode(id, bytes.value())))
+        let rows = Rows::read(transaction, schema, Revocations::default())?;
+        let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
+            return Ok(None);
+        };
+        left(id, bytes.value(), &rows)
     })
 }
 
@@ -45,14 +61,47 @@ pub(crate) fn of_user(
     schema: &Schema,
     user: &UserKey,
 ) -> Result<Vec<Found>, OpenError> {
-    let limit = Limit::records(usize::MAX);
+    of_user_after(database, schema, user, None, usize::MAX)
+}
+
+pub(crate) fn of_user_after(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+    user: &UserKey,
+    last: Option<SessionId>,
+    at_most: usize,
+) -> Result<Vec<Found>, OpenError> {
+    let limit = Limit::records(at_most);
     read(database, |transaction| {
         let unlisted = unlisted(transaction, schema, user)?;
         let whose = Whose {
             user,
             unlisted: &unlisted,
         };
-        piece(transaction, schema, Some(whose), None, limit)
+        Ok(piece(
+            transaction,
+            schema,
+            Some(whose),
+            last,
+            limit,
+            Revocations::default(),
+        )?
+        .found)
+    })
+}
+
+/// Names the tables of a database that are not of a bucket.
+pub(crate) fn other_tables(
+    database: &impl ReadableDatabase,
+    schema: &Schema,
+) -> Result<Vec<String>, OpenError> {
+    let own = format!("{}/", schema.bucket());
+    read(database, |transaction| {
+        let tables = transaction.list_tables()?;
+        let names = tables.map(|table| table.name().to_owned());
+        let multimaps = transaction.list_multimap_tables()?;
+        let names = names.chain(multimaps.map(|table| table.name().to_owned()));
+        Ok(names.filter(|name| !name.starts_with(&own)).collect())
     })
 }
 
@@ -117,29 +166,39 @@ pub(crate) struct Limit {
     pub(crate) records: usize,
     /// What is read ends with the record that reaches this.
     pub(crate) bytes: usize,
+    /// How many records are looked at, those included that tombstones have ended.
+    pub(crate) looks: usize,
 }
 
 impl Limit {
     fn records(records: usize) -> Self {
-        let bytes = usize::MAX;
-        Self { records, bytes }
+        Self {
+            records,
+            bytes: usize::MAX,
+            looks: usize::MAX,
+        }
     }
 }
 
-/// Reads records in the order of their ids, of one user or all, from the first after an id.
+/// Reads records in the order of their ids, of one user or all, from the first after an id; none that
+/// large deletions in doubt are about.
 pub(crate) fn piece(
     transaction: &ReadTransaction,
     schema: &Schema,
     whose: Option<Whose<'_>>,
     last: Option<SessionId>,
     limit: Limit,
-) -> Result<Vec<Found>, redb::Error> {
+    in_doubt: Revocations,
+) -> Result<Piece, redb::Error> {
     let mut piece = Piece {
         found: Vec::new(),
+        last,
         bytes: 0,
+        looks: 0,
         limit,
     };
     let sessions = transaction.open_table(schema.sessions())?;
+    let rows = Rows::read(transaction, schema, in_doubt)?;
     let Some(whose) = whose else {
         let from = last.as_ref().map(SessionId::as_bytes);
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
@@ -150,51 +209,99 @@ pub(crate) fn piece(
         {
             let (key, bytes) = entry?;
             let id = SessionId::from_bytes(*key.value());
-            piece.add(decode(id, bytes.value()), bytes.value().len());
+            piece.look_at(id);
+            if let Some(found) = left(id, bytes.value(), &rows)? {
+                piece.add(found, bytes.value().len());
+            }
         }
-        return Ok(piece.found);
+        return Ok(piece);
     };
     let by_user = transaction.open_table(schema.by_user())?;
-    for (id, is_listed) in whose.ids(&by_user, last, limit.records)? {
-        if !piece.has_room() {
+    while piece.has_room() {
+        let mut ids = whose.ids(&by_user, piece.last, limit.records)?;
+        // The unlisted ones among them may come after listed ones that are not.
+        ids.truncate(limit.records);
+        if ids.is_empty() {
             break;
         }
-        let Some(stored) = ReadableTable::get(&sessions, id.as_bytes())? else {
-            if is_listed {
-                piece.add((id, Err(StoreError::corrupt(id, "it has no record"))), 0);
-            }
-            continue;
-        };
-        let found = decode(id, stored.value());
-        let is_theirs = |record: &Record| record.session.user_key == *whose.user;
-        if is_listed || found.1.as_ref().is_ok_and(is_theirs) {
-            piece.add(found, stored.value().len());
-        }
+        piece.read_all(&sessions, &rows, whose, &ids)?;
     }
-    Ok(piece.found)
+    Ok(piece)
 }
 
+type Sessions = ReadOnlyTable<IdKey, &'static [u8]>;
+
 /// Some records in a row.
-struct Piece {
-    found: Vec<Found>,
+pub(crate) struct Piece {
+    pub(crate) found: Vec<Found>,
+    /// The last id that was looked at.
+    pub(crate) last: Option<SessionId>,
     bytes: usize,
+    looks: usize,
     limit: Limit,
 }
 
 impl Piece {
     fn has_room(&self) -> bool {
-        self.found.len() < self.limit.records && self.bytes < self.limit.bytes
+        self.found.len() < self.limit.records
+            && self.bytes < self.limit.bytes
+            && self.looks < self.limit.looks
+    }
+
+    fn look_at(&mut self, id: SessionId) {
+        self.last = Some(id);
+        self.looks += 1;
     }
 
     fn add(&mut self, found: Found, bytes: usize) {
         self.bytes += bytes;
         self.found.push(found);
     }
+
+    fn read_all(
+        &mut self,
+        sessions: &Sessions,
+        rows: &Rows,
+        whose: Whose<'_>,
+        ids: &[(SessionId, bool)],
+    ) -> Result<(), redb::Error> {
+        for &(id, is_listed) in ids {
+            if !self.has_room() {
+                break;
+            }
+            self.look_at(id);
+            let Some(stored) = ReadableTable::get(sessions, id.as_bytes())? else {
+                if is_listed {
+                    self.add((id, Err(StoreError::corrupt(id, "it has no record"))), 0);
+                }
+                continue;
+            };
+            let Some(found) = left(id, stored.value(), rows)? else {
+                continue;
+            };
+            let is_theirs = |record: &Record| record.session.user_key == *whose.user;
+            if is_listed || found.1.as_ref().is_ok_and(is_theirs) {
+                self.add(found, stored.value().len());
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn count(database: &impl ReadableDatabase, schema: &Schema) -> Result<u64, OpenError> {
     read(database, |transaction| {
-        Ok(transaction.open_table(schema.sessions())?.len()?)
+        let sessions = transaction.open_table(schema.sessions())?;
+        let rows = Rows::read(transaction, schema, Revocations::default())?;
+        if rows.is_empty()? {
+            return Ok(sessions.len()?);
+        }
+        let mut count = 0;
+        for entry in ReadableTable::iter(&sessions)? {
+            let (id, bytes) = entry?;
+            let id = SessionId::from_bytes(*id.value());
+            count += u64::from(left(id, bytes.value(), &rows)?.is_some());
+        }
+        Ok(count)
     })
 }
 
@@ -231,8 +338,11 @@ fn read<T>(
     work(&transaction).map_err(OpenError::of_database)
 }
 
-fn decode(id: SessionId, bytes: &[u8]) -> Found {
-    let record = Stored::decode(id, bytes);
-    let record = record.map(|stored| stored.record);
-    (id, record.map_err(|error| StoreError::corrupt(id, error)))
+/// Reads what lies under an id, unless a tombstone has ended it.
+fn left(id: SessionId, bytes: &[u8], rows: &Rows) -> Result<Option<Found>, redb::Error> {
+    Ok(match Stored::decode(id, bytes) {
+        Ok(stored) if rows.has_ended(&stored)? => None,
+        Ok(stored) => Some((id, Ok(stored.record))),
+        Err(error) => Some((id, Err(StoreError::corrupt(id, error)))),
+    })
 }

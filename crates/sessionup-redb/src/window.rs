@@ -2,14 +2,14 @@
 //!
 //! | name | |
 //! |---|---|
-//! | `unlisted_from` | the earliest time that the id of such a record begins with; absent in format 1 |
+//! | `unlisted_from` | the earliest time that the id of such a record begins with; absent in formats 1 and 3 |
 //!
 //! An id begins with 48 bits of time, in milliseconds since 1970, big-endian. Records whose ids
 //! begin with a time from there to 2³⁵ milliseconds (397 days) later may have no entry; all others
-//! have one. In format 1 all records have one.
+//! have one. In formats 1 and 3 all records have one.
 //!
 //! A value is the time in its upper 48 bits, and a check value in its lower 16 bits: the lower 16
-//! of XXH3-64 of the name and the upper 6 bytes in big-endian. In format 2, where it is absent or
+//! of XXH3-64 of the name and the upper 6 bytes in big-endian. In formats 2 and 4, where it is absent or
 //! does not pass, any record may have no entry: to take one for listed that is not would hide it
 //! from its user.
 
@@ -19,12 +19,9 @@ use redb::{ReadTransaction, ReadableTable, StorageError, Table, WriteTransaction
 use sessionup_core::SessionId;
 use twox_hash::XxHash3_64;
 
-use crate::schema::{FORMAT_NAME, IdKey, Schema};
+use crate::schema::{FORMAT_NAME, Format, IdKey, Schema};
 
 const NAME: &str = "unlisted_from";
-/// Of files in which something may be unlisted, and of those in which nothing is.
-const FORMAT: u64 = 2;
-const FORMAT_WITHOUT: u64 = 1;
 
 /// The records that need not be listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,24 +100,25 @@ impl Scope {
     }
 
     fn of(format: Option<u64>, from: Option<u64>) -> Self {
-        match (format, from.and_then(Window::decode)) {
-            (Some(FORMAT_WITHOUT), _) => Self::Nothing,
-            (_, Some(window)) => Self::Within(window),
-            (_, None) => Self::Anything,
+        if !Format::of(format).is_partly_unlisted {
+            return Self::Nothing;
         }
+        from.and_then(Window::decode)
+            .map_or(Self::Anything, Self::Within)
     }
 
     pub(crate) fn write(
         self,
         transaction: &WriteTransaction,
         schema: &Schema,
+        has_tombstones: bool,
     ) -> Result<(), redb::Error> {
         let mut about: Table<'_, &str, u64> = transaction.open_table(schema.about())?;
-        let format = match self {
-            Self::Nothing => FORMAT_WITHOUT,
-            Self::Within(_) | Self::Anything => FORMAT,
+        let format = Format {
+            is_partly_unlisted: self != Self::Nothing,
+            has_tombstones,
         };
-        about.insert(FORMAT_NAME, format)?;
+        about.insert(FORMAT_NAME, format.number())?;
         match self {
             Self::Within(window) => drop(about.insert(NAME, window.encode())?),
             Self::Nothing | Self::Anything => drop(about.remove(NAME)?),
@@ -233,6 +231,9 @@ mod tests {
             ("format 1", Some(1), None, Scope::Nothing),
             ("format 1 with an entry", Some(1), value, Scope::Nothing),
             ("format 2", Some(2), value, Scope::Within(window)),
+            ("format 3", Some(3), value, Scope::Nothing),
+            ("format 4", Some(4), value, Scope::Within(window)),
+            ("format 4 without an entry", Some(4), None, Scope::Anything),
             ("format 2 without an entry", Some(2), None, Scope::Anything),
         ];
         for (name, format, from, expected) in cases {

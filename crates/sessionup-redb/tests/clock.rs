@@ -11,7 +11,7 @@ use redb::ReadableTable;
 use sessionup_core::store::{Marks, Stretch};
 use sessionup_core::{Manager, ManualClock, Peer, Refusal, SessionId, SetCookie, Store, Timestamp};
 use sessionup_redb::RedbStore;
-use support::{ABOUT, At, Disk, Fault, at, builder, create, id};
+use support::{ABOUT, At, Disk, Fault, at, builder, create, id, until};
 
 /// A whole minute.
 const START: Timestamp = Timestamp::from_millis(1_795_286_340_000);
@@ -67,9 +67,10 @@ async fn clock_that_was_ahead_over_restarts_deletes_nothing() {
     // One that was over long before, and whose absence shows that the cleanup has done its work.
     let cleaned_up = async |store: &RedbStore| {
         create(store, 1, "ann").await.unwrap();
-        while lies_there(store, id(1)).await {
-            tokio::task::yield_now().await;
-        }
+        until("the cleanup deletes the record", async || {
+            !lies_there(store, id(1)).await
+        })
+        .await;
     };
     let store = disk.store_with(cleaning());
     let (live, cookie) = login(&manager(&store, &clock, DAY)).await;
@@ -108,17 +109,15 @@ async fn marks_are_kept_to_the_minute_and_go_with_other_changes() {
     assert!(!store.delete(id(9), None).await.unwrap());
     store.prune(at(0), 9).await.unwrap();
     assert_eq!((disk.syncs(), disk.writes()), before, "no commit for them");
-    store.close().await;
-    let store = disk.store();
-    assert_eq!(store.watermark().marks(), Marks::new(START, None));
+    // As if the power went now.
+    let killed = disk.image().store();
+    assert_eq!(killed.watermark().marks(), Marks::new(START, None));
 
-    store.watermark().observe(START.saturating_add(YEARS));
-    store
-        .watermark()
-        .observe(START.saturating_add(YEARS + MINUTE));
     let apart = [YEARS, YEARS + MINUTE].map(|after| START.saturating_add(after));
     let apart = Some(Stretch::new(apart[0], apart[1]));
     create(&store, 2, "ann").await.unwrap();
+    let killed = disk.image().store();
+    assert_eq!(killed.watermark().marks(), Marks::new(START, apart));
     store.close().await;
     let store = disk.store();
     assert_eq!(store.watermark().marks(), Marks::new(START, apart));
@@ -128,6 +127,37 @@ async fn marks_are_kept_to_the_minute_and_go_with_other_changes() {
     store.close().await;
     let store = disk.store();
     assert_eq!(store.watermark().marks(), Marks::new(START, None));
+}
+
+/// Nothing but the refusal moves the time, and nothing is changed after it.
+#[tokio::test]
+async fn expired_session_stays_refused_after_clean_close() {
+    let (disk, clock) = (Disk::default(), ManualClock::at(START));
+    let store = disk.store();
+    let before_login = manager(&store, &clock, 10 * MINUTE);
+    let (_, cookie) = login(&before_login).await;
+    clock.advance(60 * MINUTE);
+    let refused = visit(&before_login, &cookie).await;
+    assert_eq!(refused, Err(Refusal::Expired));
+    store.close().await;
+
+    clock.set(START.saturating_add(MINUTE));
+    let store = disk.store();
+    let manager = manager(&store, &clock, 10 * MINUTE);
+    assert_eq!(visit(&manager, &cookie).await, Err(Refusal::Expired));
+}
+
+#[tokio::test]
+async fn close_writes_nothing_if_the_time_is_kept() {
+    let disk = Disk::default();
+    let store = disk.store();
+    store.watermark().observe(START);
+    create(&store, 1, "ann").await.unwrap();
+    store.close().await;
+    let store = disk.store();
+    store.watermark().observe(START.saturating_add(MINUTE / 2));
+    store.close().await;
+    assert_eq!(store.health().counts.commits, 0);
 }
 
 #[tokio::test]

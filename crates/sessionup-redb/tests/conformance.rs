@@ -11,9 +11,11 @@ use redb::backends::InMemoryBackend;
 use sessionup_conformance::Fixture;
 use sessionup_redb::{RedbStore, RedbStoreBuilder};
 
-/// Nothing prunes behind the clauses' back.
+/// Nothing prunes behind the clauses' back, and a prune takes the time that it needs.
 fn builder() -> RedbStoreBuilder {
-    RedbStore::builder().cleanup_interval(Duration::ZERO)
+    RedbStore::builder()
+        .cleanup_interval(Duration::ZERO)
+        .prune_time(Duration::MAX)
 }
 
 fn in_file(builder: RedbStoreBuilder) -> Fixture {
@@ -53,5 +55,19 @@ mod borrowed_memory {
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
         let store = builder().on(Arc::new(database.expect("a database")));
         Fixture::new(store.expect("a store"))
+    });
+}
+
+mod file_where_every_deletion_is_large {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || in_file(builder().deleted_at_once(0)));
+}
+
+mod file_where_most_deletions_are_large {
+    use super::{builder, in_file};
+
+    sessionup_conformance::suite!(async || {
+        in_file(builder().deleted_at_once(1).most_unlisted(1))
     });
 }

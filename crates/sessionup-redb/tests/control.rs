@@ -11,16 +11,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use sessionup_core::{
-    Change, CreateOptions, ManualClock, Record, Replaced, SecretHash, SessionId, Store, StoreError,
+    Change, CreateOptions, Event, Manager, ManualClock, Peer, Record, Replaced, RevokedBy,
+    SecretHash, SessionId, Store, StoreError, Timestamp,
 };
 use sessionup_redb::{
-    Control, ControlError, FoundSession, OpenError, RedbStore, RedbStoreBuilder, Status,
-    verify_file,
+    Control, ControlError, FileReader, FoundSession, OpenError, Reason, RedbStore,
+    RedbStoreBuilder, Status, compact_file, open_database, verify_file,
 };
+use support::warnings::warnings_of;
 use support::{
     assert_whole, at, builder, create, create_many, id, is_there, listed, record, session, user,
 };
@@ -99,6 +106,111 @@ async fn what_is_asked_from_outside_is_done_by_the_store() {
         ids(&control.after(None, 10).unwrap()),
         [id(3), id(6), id(7)]
     );
+}
+
+/// Notes that it was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A stream that ends with its session.
+struct Stream {
+    id: SessionId,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    bell: Arc<Bell>,
+}
+
+impl Stream {
+    /// Logs a user in and waits for the end of that session.
+    async fn open(store: &RedbStore, manager: &Manager, user: &str) -> Self {
+        let login = manager.sessions([], Peer::default());
+        let id = login.init(user).await.unwrap().id;
+        let cookie = login.response_cookie().unwrap();
+        let pair = cookie.expose().split(';').next().unwrap().to_owned();
+        let request = manager.sessions([pair.as_bytes()], Peer::default());
+        let mut stream = Self {
+            id,
+            end: Box::pin(request.revoked()),
+            bell: Arc::default(),
+        };
+        // Until nothing but the end can wake it.
+        loop {
+            assert!(!stream.is_over());
+            store.fetch(id, Timestamp::MIN).await.unwrap();
+            if !stream.is_woken() {
+                return stream;
+            }
+        }
+    }
+
+    /// Says whether it was woken since it was last looked at.
+    fn is_woken(&self) -> bool {
+        self.bell.0.swap(false, Ordering::SeqCst)
+    }
+
+    fn is_over(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.bell));
+        let polled = self.end.as_mut().poll(&mut Context::from_waker(&waker));
+        polled.is_ready()
+    }
+
+    /// Waits for its end, of which it was told when this is called.
+    async fn ends(mut self, store: &RedbStore, why: &str) {
+        assert!(self.is_woken(), "{why}");
+        support::until(why, async || {
+            store.fetch(self.id, Timestamp::MIN).await.unwrap();
+            self.is_over()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn revocation_from_outside_ends_streams_at_once() {
+    let place = Place::new();
+    let store = place.store();
+    let manager = evidence::watch(Manager::builder(store.clone()));
+    let manager = manager.build().unwrap();
+    let events = manager.events();
+    let mut streams = Vec::new();
+    for user in ["ann", "bob", "cid", "dan"] {
+        streams.push(Stream::open(&store, &manager, user).await);
+        events.recv().await;
+    }
+    let [ann, bob, cid, mut dan] = streams.try_into().ok().unwrap();
+    let control = place.control();
+
+    assert!(!control.delete(dan.id, Some(&user("ann"))).unwrap());
+    assert_eq!(control.delete_many(&[id(1)]).unwrap(), 0);
+    assert_eq!(control.delete_user(&user("eve"), &[]).unwrap(), 0);
+    assert!(control.delete(ann.id, None).unwrap());
+    ann.ends(&store, "one was ended").await;
+    assert_eq!(control.delete_many(&[id(1), bob.id]).unwrap(), 1);
+    bob.ends(&store, "some were ended").await;
+    assert_eq!(control.delete_user(&user("cid"), &[]).unwrap(), 1);
+    cid.ends(&store, "those of a user were ended").await;
+    assert!(!dan.is_woken() && !dan.is_over());
+    assert_eq!(control.delete_all().unwrap(), 1);
+    dan.ends(&store, "all were ended").await;
+
+    assert_eq!(control.delete_all().unwrap(), 0);
+    store.close().await;
+    drop((store, manager));
+    let mut told = Vec::new();
+    while let Some(event) = events.recv().await {
+        told.push(match event {
+            Event::Revoked { by, .. }
+            | Event::RevokedUser { by, .. }
+            | Event::RevokedEverybody { by, .. } => by,
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(told, [RevokedBy::Operator; 4]);
 }
 
 #[tokio::test]
@@ -236,6 +348,127 @@ fn database_is_found_by_any_of_its_paths() {
     Control::connect(&link, "sessions").unwrap();
 }
 
+/// As somebody restores a backup without stopping the server.
+#[tokio::test]
+async fn open_beside_server_of_replaced_file_is_refused() {
+    let place = Place::new();
+    let store = place.store();
+    create(&store, 1, "ann").await.unwrap();
+    let control = place.control();
+    let copy = place.directory.path().join("copy.redb");
+    control.backup(&copy).unwrap();
+    let aside = place.directory.path().join("aside.redb");
+    fs::rename(&place.path, &aside).unwrap();
+
+    for what in ["deleted", "replaced"] {
+        let connected = Control::connect(&place.path, "sessions");
+        assert!(
+            matches!(&connected, Err(ControlError::OtherFile { path, socket })
+                if *path == place.path && *socket == place.socket()),
+            "{what}: {connected:?}"
+        );
+        if what == "deleted" {
+            fs::copy(&copy, &place.path).unwrap();
+        }
+    }
+    let impatient = || builder().lock_wait(Duration::ZERO);
+    let refused = [
+        impatient().open(&place.path).map(drop),
+        impatient().control(true).open(&place.path).map(drop),
+        FileReader::open(&place.path, "sessions", Duration::ZERO).map(drop),
+        verify_file(&place.path, "sessions", None).map(drop),
+        compact_file(&place.path, "sessions", Duration::ZERO).map(drop),
+        open_database(&place.path, Duration::ZERO).map(drop),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(&refused, Err(OpenError::ServerListens { path, socket })
+                if *path == place.path && *socket == place.socket()),
+            "{refused:?}"
+        );
+    }
+    // The first one serves as before, and is found again when its file is back.
+    assert_eq!(store.health().reasons, [Reason::FileDisplaced]);
+    fs::rename(&aside, &place.path).unwrap();
+    assert!(place.control().delete(id(1), None).unwrap());
+    store.close().await;
+    impatient().open(&place.path).unwrap();
+}
+
+/// Whoever opens a database without us is told when the store is to listen.
+#[test]
+fn borrowed_store_beside_listening_server_is_refused() {
+    let place = Place::new();
+    let mut server = Server::open(&place.path);
+    fs::rename(&place.path, place.directory.path().join("aside.redb")).unwrap();
+    let database = Arc::new(redb::Database::create(&place.path).unwrap());
+    let on = || {
+        let beside = builder().control_beside(&place.path).control_optional(true);
+        beside.on(Arc::clone(&database))
+    };
+    let refused = on();
+    assert!(
+        matches!(&refused, Err(OpenError::ServerListens { path, .. }) if *path == place.path),
+        "{refused:?}"
+    );
+    server.close();
+    drop(on().unwrap());
+}
+
+/// A server that reads its file anew has given its lock back for a moment.
+#[tokio::test]
+async fn open_while_server_reopens_is_refused() {
+    let place = Place::new();
+    drop(builder().open(&place.path).unwrap());
+    let disk = support::Disk::default();
+    let there = disk.clone();
+    let store = builder()
+        .control_beside(&place.path)
+        .open_with(move || there.database())
+        .unwrap();
+    disk.refuse_opening(true);
+    disk.fail(support::Fault::always(
+        support::At::Sync,
+        std::io::ErrorKind::TimedOut,
+    ));
+    create(&store, 1, "ann").await.unwrap_err();
+    assert!(store.health().reasons.contains(&Reason::Reopening));
+
+    let opened = builder().lock_wait(Duration::ZERO).open(&place.path);
+    assert!(
+        matches!(opened, Err(OpenError::ServerListens { .. })),
+        "{opened:?}"
+    );
+}
+
+#[tokio::test]
+async fn open_with_optional_socket_succeeds_without_one() {
+    let place = Place::new();
+    fs::write(place.socket(), "theirs").unwrap();
+    let optional = || {
+        let builder = builder().control_optional(true);
+        (builder.clone().control(true), builder)
+    };
+    let (own, beside) = optional();
+    let (store, warned) = warnings_of(|| own.open(&place.path).unwrap());
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("no socket"), "{warned:?}");
+    assert_eq!(store.health().reasons, [Reason::ControlMissing]);
+    create(&store, 1, "ann").await.unwrap();
+    store.close().await;
+    let database = Arc::new(redb::Database::open(&place.path).unwrap());
+    let store = beside.control_beside(&place.path).on(database).unwrap();
+    assert_eq!(store.health().reasons, [Reason::ControlMissing]);
+    assert_eq!(fs::read(place.socket()).unwrap(), b"theirs");
+    store.close().await;
+
+    fs::remove_file(place.socket()).unwrap();
+    let (own, _) = optional();
+    let store = own.open(&place.path).unwrap();
+    assert_eq!(store.health().status, Status::Ok);
+    place.control();
+}
+
 #[test]
 fn file_in_place_of_the_socket_is_left_and_the_store_does_not_open() {
     let place = Place::new();
@@ -258,10 +491,10 @@ fn file_in_place_of_the_socket_is_left_and_the_store_does_not_open() {
 #[tokio::test]
 async fn database_of_the_application_has_one_store_that_listens() {
     let place = Place::new();
-    let database = std::sync::Arc::new(redb::Database::create(&place.path).unwrap());
+    let database = Arc::new(redb::Database::create(&place.path).unwrap());
     let on = |bucket: &str| {
         let builder = builder().bucket(bucket).control_beside(&place.path);
-        builder.on(std::sync::Arc::clone(&database))
+        builder.on(Arc::clone(&database))
     };
     let store = on("sessions").unwrap();
     create(&store, 1, "ann").await.unwrap();
@@ -297,10 +530,7 @@ async fn what_is_no_answer_is_told_so() {
         std::thread::scope(|scope| {
             let asking = scope.spawn(|| Control::connect(&place.path, "sessions"));
             let (mut stream, _) = theirs.accept().unwrap();
-            let mut request = [0; 4];
-            stream.read_exact(&mut request).unwrap();
-            let mut request = vec![0; usize::try_from(u32::from_be_bytes(request)).unwrap()];
-            stream.read_exact(&mut request).unwrap();
+            hear(&mut stream);
             stream.write_all(bytes).unwrap();
             drop(stream);
             let asked = asking.join().unwrap();
@@ -320,9 +550,18 @@ async fn what_is_no_answer_is_told_so() {
     let _silent = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
     let asked = control.delete(id(1), None);
     assert!(
-        matches!(asked, Err(ControlError::Unanswered { .. })),
+        matches!(asked, Err(ControlError::TimedOut { waited }) if waited == Duration::from_millis(1)),
         "{asked:?}"
     );
+}
+
+/// Reads a request.
+fn hear(stream: &mut UnixStream) -> String {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut request = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut request).unwrap();
+    String::from_utf8(request).unwrap()
 }
 
 fn ask_raw(place: &Place, request: &str) -> String {
@@ -341,7 +580,7 @@ async fn what_is_no_request_is_told_so_and_harms_nobody() {
     let store = place.store();
     create(&store, 1, "ann").await.unwrap();
     let long = format!(
-        r#"{{"protocol":1,"bucket":"sessions","wish":{{"delete_user":{{"user":"{}","except":[]}}}}}}"#,
+        r#"{{"protocol":2,"bucket":"sessions","wish":{{"delete_user":{{"user":"{}","except":[]}}}}}}"#,
         "u".repeat(300)
     );
     let cases = [
@@ -350,34 +589,39 @@ async fn what_is_no_request_is_told_so_and_harms_nobody() {
         ("deep", &"[".repeat(100_000), "malformed"),
         (
             "no wish",
-            r#"{"protocol":1,"bucket":"sessions"}"#,
+            r#"{"protocol":2,"bucket":"sessions"}"#,
             "malformed",
         ),
         (
             "unknown wish",
-            r#"{"protocol":1,"bucket":"sessions","wish":"shutdown"}"#,
+            r#"{"protocol":2,"bucket":"sessions","wish":"shutdown"}"#,
             "malformed",
         ),
         (
             "no id",
-            r#"{"protocol":1,"bucket":"sessions","wish":{"delete":{"id":"1","owner":null}}}"#,
+            r#"{"protocol":2,"bucket":"sessions","wish":{"delete":{"id":"1","owner":null}}}"#,
             "malformed",
         ),
         ("no user key", &long, "malformed"),
         (
             "later protocol",
-            r#"{"protocol":2,"wishes":[]}"#,
-            r#"{"refused":{"protocol":{"spoken":1}}}"#,
+            r#"{"protocol":3,"wishes":[]}"#,
+            r#"{"refused":{"protocol":{"spoken":2}}}"#,
         ),
         (
             "other bucket",
-            r#"{"protocol":1,"bucket":"b","wish":"health"}"#,
+            r#"{"protocol":2,"bucket":"b","wish":"health"}"#,
             r#"{"refused":{"bucket":{"found":"sessions"}}}"#,
         ),
         (
             "relative backup",
-            r#"{"protocol":1,"bucket":"sessions","wish":{"backup":{"path":"b"}}}"#,
+            r#"{"protocol":2,"bucket":"sessions","wish":{"backup":{"path":"Yg=="}}}"#,
             r#"{"refused":{"backup""#,
+        ),
+        (
+            "backup to no path",
+            r#"{"protocol":2,"bucket":"sessions","wish":{"backup":{"path":"/b"}}}"#,
+            "malformed",
         ),
     ];
     for (name, request, expected) in cases {
@@ -426,6 +670,11 @@ async fn backup_is_a_store_as_it_was_at_one_moment() {
     assert_eq!(record.secret_hash, SecretHash::from_bytes([7; 32]));
 }
 
+fn backup_request(path: &Path) -> String {
+    let path = BASE64.encode(path.as_os_str().as_encoded_bytes());
+    format!(r#"{{"protocol":2,"bucket":"sessions","wish":{{"backup":{{"path":"{path}"}}}}}}"#)
+}
+
 #[test]
 fn backup_that_cannot_be_made_leaves_nothing() {
     let place = Place::new();
@@ -434,20 +683,106 @@ fn backup_that_cannot_be_made_leaves_nothing() {
     let names = place.names();
     let theirs = place.directory.path().join("theirs");
     fs::write(&theirs, "theirs").unwrap();
-    for path in [&theirs, &place.path, &theirs.join("copy.redb")] {
+    for path in [&theirs, &place.path] {
         let made = control.backup(path);
-        assert!(matches!(made, Err(ControlError::Backup { .. })), "{made:?}");
+        assert!(
+            matches!(&made, Err(ControlError::BackupExists { path: named, is_seen_here: true })
+                if named == path),
+            "{made:?}"
+        );
+    }
+    for path in [
+        theirs.join("copy.redb"),
+        theirs.with_extension("d").join("b"),
+    ] {
+        let made = control.backup(&path).unwrap_err();
+        assert!(matches!(made, ControlError::Backup { .. }), "{made:?}");
+        let text = made.to_string();
+        let expected = format!("there is no directory for {}", path.display());
+        assert!(
+            text.contains("server's process") && text.contains(&expected),
+            "{text}"
+        );
     }
     // Also if the client does not look beforehand.
-    let request = format!(
-        r#"{{"protocol":1,"bucket":"sessions","wish":{{"backup":{{"path":"{}"}}}}}}"#,
-        theirs.display()
-    );
-    let answer = ask_raw(&place, &request);
-    assert!(answer.starts_with(r#"{"refused":{"backup""#), "{answer}");
+    let answer = ask_raw(&place, &backup_request(&theirs));
+    assert_eq!(answer, r#"{"refused":"backup_exists"}"#);
     assert_eq!(fs::read(&theirs).unwrap(), b"theirs");
     fs::remove_file(theirs).unwrap();
     assert_eq!(place.names(), names);
+}
+
+#[test]
+fn backup_to_name_without_utf8_succeeds() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let _store = place.store();
+    let name = std::ffi::OsStr::from_bytes(b"copy-\xff.redb");
+    let copy = place.directory.path().join(name);
+    let bytes = place.control().backup(&copy).unwrap();
+    assert_eq!(fs::metadata(&copy).unwrap().len(), bytes);
+    assert!(verify_file(&copy, "sessions", None).unwrap().is_clean());
+}
+
+/// The server is in a container, or has a `/tmp` of its own: here, a server that writes nothing.
+#[test]
+fn backup_not_seen_by_client_is_removed() {
+    for (is_removed, answer) in [(true, r#"{"discarded":true}"#), (false, r#"{"number":1}"#)] {
+        let place = Place::new();
+        let control = {
+            let _store = place.store();
+            place.control()
+        };
+        let server = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+        let copy = place.directory.path().join("copy.redb");
+        let made = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| control.backup(&copy));
+            let made = r#"{"backup":{"bytes":9,"identity":{"device":1,"number":1}}}"#;
+            for (expected, answer) in [("backup", made), ("discard_backup", answer)] {
+                let (mut stream, _) = server.accept().unwrap();
+                let asked = hear(&mut stream);
+                let expected = format!(r#""wish":{{"{expected}":"#);
+                assert!(asked.contains(&expected), "{asked}");
+                let length = u32::try_from(answer.len()).unwrap();
+                stream.write_all(&length.to_be_bytes()).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            asking.join().unwrap()
+        });
+        assert!(
+            matches!(&made, Err(ControlError::BackupElsewhere { path, is_removed: told })
+                if *path == copy && *told == is_removed),
+            "{made:?}"
+        );
+    }
+}
+
+#[test]
+fn discard_removes_last_backup_only_once() {
+    let place = Place::new();
+    let _store = place.store();
+    let copy = place.directory.path().join("copy.redb");
+    let discard = |path: &Path| {
+        let request = backup_request(path).replace(r#""backup""#, r#""discard_backup""#);
+        ask_raw(&place, &request)
+    };
+    let (yes, no) = (r#"{"discarded":true}"#, r#"{"discarded":false}"#);
+
+    place.control().backup(&copy).unwrap();
+    assert_eq!(discard(&place.path), no);
+    assert!(place.path.exists() && copy.exists());
+    assert_eq!(discard(&copy), yes);
+    assert!(!copy.exists());
+    assert_eq!(discard(&copy), no);
+
+    place.control().backup(&copy).unwrap();
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, "theirs").unwrap();
+    let other = place.directory.path().join("other");
+    fs::rename(&copy, &other).unwrap();
+    fs::copy(&other, &copy).unwrap();
+    assert_eq!(discard(&copy), no);
+    assert_eq!(fs::read(&copy).unwrap(), b"theirs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -484,11 +819,11 @@ async fn closing_ends_requests_and_waits_for_none() {
 #[test]
 fn errors_do_not_repeat_their_source() {
     use std::error::Error;
-    let source = std::sync::Arc::new(std::io::Error::other("the source"));
+    let source = Arc::new(std::io::Error::other("the source"));
     let errors = [
         ControlError::Io {
             path: "a".into(),
-            source: std::sync::Arc::clone(&source),
+            source: Arc::clone(&source),
         },
         ControlError::Unanswered { source },
     ];

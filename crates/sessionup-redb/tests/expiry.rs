@@ -11,10 +11,10 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use sessionup_core::{
     Agent, Change, Client, CreateOptions, ManualClock, Record, SecretHash, Store, StoreError,
 };
-use sessionup_redb::RedbStore;
+use sessionup_redb::{RedbStore, RedbStoreBuilder};
 use support::{
-    At, BY_EXPIRY, BY_USER, Disk, Fault, SESSIONS, assert_whole, at, builder, create, id, is_there,
-    session,
+    At, BY_EXPIRY, BY_USER, Disk, Fault, SESSIONS, assert_whole, at, builder, create, create_many,
+    id, is_there, session, until, until_available,
 };
 
 /// Milliseconds of a step.
@@ -27,9 +27,13 @@ struct Filing {
 
 impl Filing {
     fn new() -> Self {
+        Self::with(builder())
+    }
+
+    fn with(builder: RedbStoreBuilder) -> Self {
         let backend = redb::backends::InMemoryBackend::new();
         let database = Arc::new(Database::builder().create_with_backend(backend).unwrap());
-        let store = builder().on(Arc::clone(&database)).unwrap();
+        let store = builder.on(Arc::clone(&database)).unwrap();
         Self { database, store }
     }
 
@@ -159,6 +163,79 @@ async fn bound_is_kept_and_what_remains_is_told() {
     assert_eq!(filing.steps(), [0_i64; 0]);
 }
 
+/// Works through one chunk of entries and says that there is more.
+fn hasty() -> RedbStoreBuilder {
+    builder().prune_time(Duration::ZERO)
+}
+
+/// Prunes until there is no more; says how many were deleted.
+async fn prune_to_the_end(store: &RedbStore, millis: i64) -> u64 {
+    let mut deleted = 0;
+    loop {
+        let pruned = store.prune(at(millis), usize::MAX).await.unwrap();
+        deleted += pruned.deleted;
+        if !pruned.more {
+            return deleted;
+        }
+    }
+}
+
+/// As an incident is ended while a cleanup is under way.
+#[tokio::test]
+async fn prune_of_all_does_not_resume_a_cleanup() {
+    let filing = Filing::with(hasty());
+    create_many(&filing.store, 0..3, "ann").await;
+    // Filed in the step that is being cleaned up, and live.
+    assert_eq!(filing.prune(999_999, usize::MAX).await, (0, true));
+    assert_eq!(prune_to_the_end(&filing.store, i64::MAX).await, 3);
+}
+
+#[tokio::test]
+async fn prune_of_long_step_reaches_its_end() {
+    let filing = Filing::with(hasty());
+    create_many(&filing.store, 0..300, "ann").await;
+    // The clock goes on between two prunes.
+    for millis in [999_990, 999_991, 999_992] {
+        assert_eq!(filing.prune(millis, usize::MAX).await, (0, true));
+    }
+    assert_eq!(filing.prune(999_993, usize::MAX).await, (0, false));
+}
+
+/// Whatever fails: what was not deleted is not passed over by the next prune.
+#[tokio::test]
+async fn prune_after_a_failed_one_deletes_all() {
+    let disk = Disk::default();
+    let store = disk.store();
+    create_many(&store, 0..3, "ann").await;
+    store.close().await;
+    drop(store);
+    for after in 0.. {
+        let disk = disk.image();
+        disk.without_cache();
+        let store = disk.store_with(hasty());
+        disk.fail(Fault {
+            after,
+            ..Fault::once(At::Any, std::io::ErrorKind::TimedOut)
+        });
+        let pruned = store.prune(at(1_000_000), usize::MAX).await;
+        let has_failed = !disk.is_fault_left();
+        disk.heal();
+        until_available(&store).await;
+        prune_to_the_end(&store, 1_000_000).await;
+        store.close().await;
+        drop(store);
+        let database = disk.database().unwrap();
+        assert_whole(&database);
+        let sessions = database.begin_read().unwrap();
+        let sessions = sessions.open_table(SESSIONS).unwrap();
+        let left = ReadableTable::iter(&sessions).unwrap().count();
+        assert_eq!(left, 0, "access {after} failed: {pruned:?}");
+        if !has_failed {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn address_and_agent_go_with_the_session() {
     let filing = Filing::new();
@@ -209,9 +286,10 @@ async fn cleanup_deletes_what_has_expired_by_its_clock() {
         .clock(clock.clone());
     let store = disk.store_with(cleaning);
     // Its absence cannot be seen by a read, but its id is free again.
-    while create(&store, 1, "ann").await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    until("the cleanup deletes the record", async || {
+        create(&store, 1, "ann").await.is_ok()
+    })
+    .await;
     clock.set(at(0));
     store.close().await;
     assert!(store.cleanup_errors().recv().await.is_none());

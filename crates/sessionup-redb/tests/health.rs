@@ -1,6 +1,6 @@
 //! How a store says it is, through its life.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
@@ -12,8 +12,10 @@ use std::time::Duration;
 use redb::Database;
 use sessionup_core::Store;
 use sessionup_redb::{Reason, RedbStore, Status};
+use support::warnings::warnings_of;
 use support::{
-    At, Disk, Fault, SESSIONS, at, begin, builder, create, create_many, id, until_available, user,
+    At, Disk, Fault, SESSIONS, at, begin, builder, create, create_many, id, is_there, until,
+    until_available, user,
 };
 
 fn is(store: &RedbStore, status: Status, reasons: &[Reason]) {
@@ -23,9 +25,10 @@ fn is(store: &RedbStore, status: Status, reasons: &[Reason]) {
 
 /// Waits until the store mended itself.
 async fn until_ok(store: &RedbStore) {
-    while store.health().status != Status::Ok {
-        tokio::task::yield_now().await;
-    }
+    until("the store mended itself", async || {
+        store.health().status == Status::Ok
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -67,9 +70,10 @@ async fn full_disk_shows_until_there_is_room() {
     disk.refuse_reserve(Some(ErrorKind::StorageFull));
     disk.fill_up_wholly();
     create(&store, 200, "ann").await.unwrap_err();
-    while !store.health().reasons.contains(&Reason::DiskFull) {
-        tokio::task::yield_now().await;
-    }
+    until("the full disk shows", async || {
+        store.health().reasons.contains(&Reason::DiskFull)
+    })
+    .await;
     assert!(store.delete(id(1), None).await.unwrap());
     let reasons = [Reason::DiskFull, Reason::ReserveMissing];
     is(&store, Status::Degraded, &reasons);
@@ -80,6 +84,61 @@ async fn full_disk_shows_until_there_is_room() {
     until_ok(&store).await;
     create(&store, 200, "ann").await.unwrap();
 }
+
+/// Without a reserve nothing else clears the fact when room is found.
+#[tokio::test]
+async fn health_without_reserve_clears_full_disk() {
+    let disk = Disk::default();
+    let store = disk.store_with(builder().reserve(disk.reserve()).reserve_bytes(0));
+    create_many(&store, 1..100, "ann").await;
+    disk.fill_up_wholly();
+    create(&store, 200, "ann").await.unwrap_err();
+    until("the full disk shows", async || {
+        store.health().reasons.contains(&Reason::DiskFull)
+    })
+    .await;
+    disk.make_room();
+    until("a login finds room", async || {
+        create(&store, 201, "ann").await.is_ok()
+    })
+    .await;
+    until_ok(&store).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn health_of_displaced_file_warns_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sessions.redb");
+    let aside = directory.path().join("aside.redb");
+    let own = builder().open(&path).unwrap();
+    is(&own, Status::Ok, &[]);
+    let shows = |store: &RedbStore| warnings_of(|| is(store, Status::Degraded, &DISPLACED)).1;
+
+    std::fs::rename(&path, &aside).unwrap();
+    let warned = shows(&own);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("deleted"), "{warned:?}");
+    std::fs::copy(&aside, &path).unwrap();
+    assert_eq!(shows(&own), [""; 0]);
+
+    // It goes on with the file that it has.
+    create(&own, 1, "ann").await.unwrap();
+    std::fs::rename(&aside, &path).unwrap();
+    is(&own, Status::Ok, &[]);
+    own.close().await;
+    let reopened = builder().open(&path).unwrap();
+    assert!(is_there(&reopened, 1).await);
+    reopened.close().await;
+
+    let database = Arc::new(Database::open(&path).unwrap());
+    let shared = builder().control_beside(&path).on(database).unwrap();
+    is(&shared, Status::Ok, &[]);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(shows(&shared).len(), 1);
+}
+
+const DISPLACED: [Reason; 1] = [Reason::FileDisplaced];
 
 #[tokio::test]
 async fn reserve_that_cannot_be_made_shows() {
@@ -104,9 +163,10 @@ async fn store_that_cannot_mend_itself_has_failed() {
     let store = disk.store();
     disk.fail(Fault::panic(At::Write));
     create(&store, 1, "ann").await.unwrap_err();
-    while store.health().status == Status::Degraded || store.health().status == Status::Ok {
-        tokio::task::yield_now().await;
-    }
+    until("the store gives up", async || {
+        !matches!(store.health().status, Status::Degraded | Status::Ok)
+    })
+    .await;
     is(&store, Status::Failed, &[]);
 }
 
@@ -118,9 +178,10 @@ async fn failing_cleanup_shows_until_one_succeeds() {
     disk.refuse_opening(true);
     disk.fail(Fault::always(At::Any, ErrorKind::TimedOut));
     create(&store, 2, "ann").await.unwrap_err();
-    while !store.health().reasons.contains(&Reason::CleanupFailing) {
-        tokio::task::yield_now().await;
-    }
+    until("the failing cleanup shows", async || {
+        store.health().reasons.contains(&Reason::CleanupFailing)
+    })
+    .await;
     disk.heal();
     disk.refuse_opening(false);
     until_ok(&store).await;

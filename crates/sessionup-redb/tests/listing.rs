@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use sessionup_core::{Change, CreateOptions, Kind, ListOptions, Record, SessionId, Store};
 use sessionup_redb::RedbStore;
-use support::{Disk, SESSIONS, at, begin, builder, create, id, is_there, record, user};
+use support::{
+    Disk, SESSIONS, at, begin, builder, create, create_many, id, is_there, record, user,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -67,8 +69,19 @@ async fn work_of_others(store: RedbStore, millis: i64) {
     assert_eq!(found.session.last_seen_at, at(millis), "a use that waits");
 }
 
+/// More uses than are copied for a list as they are.
+const MANY: u64 = 300;
+
+/// Uses so many sessions, of which nobody else knows. The next commit writes their uses.
+async fn use_many(store: &RedbStore) {
+    create_many(store, 1_000..1_000 + MANY, "dan").await;
+    for number in 1_000..1_000 + MANY {
+        assert_eq!(touch(store, number, 300).await, Some(300));
+    }
+}
+
 /// Holds a list at each of its reads in turn.
-fn others_go_on_while_a_list_is_held(cache_bytes: usize) {
+fn others_go_on_while_a_list_is_held(cache_bytes: usize, has_many_uses: bool) {
     let disk = Disk::default();
     disk.without_cache();
     let settings = builder()
@@ -85,12 +98,15 @@ fn others_go_on_while_a_list_is_held(cache_bytes: usize) {
         create(&store, 11, "bob").await.unwrap();
         create(&store, 12, "cid").await.unwrap();
         assert!(is_there(&store, 11).await);
+        if has_many_uses {
+            use_many(&store).await;
+        }
         assert_eq!(touch(&store, 101, 400).await, Some(400));
     });
-    let before = disk.reads();
+    disk.hold_read(u64::MAX);
     assert_eq!(run(list()).unwrap().records.len(), 60);
-    // Two transactions begin.
-    let reads = disk.reads() - before - 2;
+    let reads = disk.passed(u64::MAX);
+    disk.release_read();
     assert!(reads >= 6, "{reads} reads show nothing");
 
     for after in 0..reads {
@@ -121,12 +137,40 @@ fn others_go_on_while_a_list_is_held(cache_bytes: usize) {
 
 #[test]
 fn requests_while_list_waits_for_disk_go_on() {
-    others_go_on_while_a_list_is_held(1 << 20);
+    others_go_on_while_a_list_is_held(1 << 20, false);
 }
 
 #[test]
 fn requests_without_memory_while_list_waits_go_on() {
-    others_go_on_while_a_list_is_held(0);
+    others_go_on_while_a_list_is_held(0, false);
+}
+
+#[test]
+fn requests_while_list_among_many_uses_waits_go_on() {
+    others_go_on_while_a_list_is_held(1 << 20, true);
+}
+
+/// Of the page's own sessions and no others, uses are copied by id.
+#[tokio::test]
+async fn list_page_beside_many_uses_shows_each() {
+    let store = Disk::default().store();
+    create_many(&store, 1..10, "ann").await;
+    use_many(&store).await;
+    for number in 1..=9 {
+        let used = i64::try_from(number).unwrap() * 10;
+        assert_eq!(touch(&store, number, used).await, Some(used));
+    }
+    let page = store
+        .list_page(&user("ann"), limit(4), at(0))
+        .await
+        .unwrap();
+    let rest = limit(9).after(page.next);
+    let rest = store.list_page(&user("ann"), rest, at(0)).await.unwrap();
+    let records = page.records.iter().chain(&rest.records);
+    let seen: Vec<_> = records
+        .map(|record| record.session.last_seen_at.as_millis())
+        .collect();
+    assert_eq!(seen, [10, 20, 30, 40, 50, 60, 70, 80, 90]);
 }
 
 #[tokio::test]
@@ -203,32 +247,47 @@ fn damage(disk: &Disk, number: u64) {
 
 /// Between the fence around what changes and the end of the commit, who asks for a session reads its
 /// table, where a list may have seen its end.
-#[tokio::test]
-async fn fetch_while_delete_is_committed_reads_tables() {
+#[expect(clippy::future_not_send, reason = "it stays on the thread of its test")]
+async fn memory_is_silent_during_a_deletion(is_large: bool) {
     let disk = Disk::default();
     disk.without_cache();
-    let store = disk.store();
-    create(&store, 1, "ann").await.unwrap();
-    create(&store, 2, "ann").await.unwrap();
-    for number in [1, 2] {
-        assert!(is_there(&store, number).await);
-    }
-    let before = disk.reads();
-    assert!(is_there(&store, 1).await);
-    assert_eq!(disk.reads(), before, "it was not in memory");
-
-    disk.shut_gate();
-    let deleting = begin(store.delete(id(1), None));
-    disk.wait_for_sync();
+    let store = disk.store_with(builder().deleted_at_once(1));
+    create_many(&store, 1..3, "ann").await;
+    create(&store, 3, "bob").await.unwrap();
     let reads_of = async |number| {
         let before = disk.reads();
         is_there(&store, number).await;
         disk.reads() - before
     };
-    let reads = [reads_of(1).await, reads_of(2).await];
+    for number in 1..=3 {
+        assert!(reads_of(number).await > 0);
+        assert_eq!(reads_of(number).await, 0, "it is not in memory");
+    }
+
+    let ann = user("ann");
+    disk.shut_gate();
+    let deleting = begin(async {
+        if is_large {
+            store.delete_user(&ann, &[]).await.unwrap().deleted
+        } else {
+            u64::from(store.delete(id(1), None).await.unwrap())
+        }
+    });
+    disk.wait_for_sync();
+    let reads = [reads_of(1).await, reads_of(3).await];
     disk.open_gate();
-    assert!(deleting.await.unwrap());
+    assert_eq!(deleting.await, if is_large { 2 } else { 1 });
     assert!(reads[0] > 0, "memory answered during the commit");
     assert_eq!(reads[1], 0, "what does not change left memory");
     assert!(!is_there(&store, 1).await);
+}
+
+#[test]
+fn fetch_while_delete_is_committed_reads_tables() {
+    run(memory_is_silent_during_a_deletion(false));
+}
+
+#[test]
+fn fetch_while_large_deletion_is_committed_reads_tables() {
+    run(memory_is_silent_during_a_deletion(true));
 }

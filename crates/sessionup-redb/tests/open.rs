@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use sessionup_core::{Store, StoreError};
-use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder};
+use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder, open_database};
+use support::warnings::warnings_of;
 use support::{ABOUT, Disk, Fault, at, builder, create, id, is_there};
 
 fn directory() -> tempfile::TempDir {
@@ -223,6 +224,89 @@ fn keeping(path: &Path) -> std::process::Child {
     child
 }
 
+/// Another container has the same process numbers, and makes its file in the same volume.
+#[cfg(unix)]
+#[test]
+fn create_leaves_temporary_file_of_others() {
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    let status = Command::new("sh")
+        .args([
+            "-c",
+            r#": > "$SESSIONUP_TEST_PATH.new-$$-0"; exec "$0" --exact "$1" --include-ignored"#,
+            &this_program(),
+        ])
+        .arg("child_makes_a_store")
+        .env(PATH, &path)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+
+    assert!(status.success());
+    let names = fs::read_dir(directory.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let others: Vec<_> = names
+        .filter(|name| name.starts_with("sessions.redb.new-"))
+        .collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+}
+
+/// As daemons do: the store is opened by a relative path, and then the working directory changes. A file
+/// that cannot grow any more is a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by others as a process of its own"]
+fn child_changes_its_directory() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let store = builder().control(true).open("sessions.redb").unwrap();
+    runtime.block_on(support::create_many(&store, 0..100, "ann"));
+    std::env::set_current_dir("/").unwrap();
+    let limit_to = |bytes| {
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let current = bytes;
+        setrlimit(Resource::Fsize, Rlimit { current, maximum }).unwrap();
+    };
+    limit_to(Some(4_096));
+    let refused = runtime.block_on(create(&store, 200, "ann"));
+    refused.unwrap_err();
+    limit_to(getrlimit(Resource::Fsize).maximum);
+
+    let begun = std::time::Instant::now();
+    while runtime.block_on(create(&store, 200, "ann")).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it stays closed");
+        std::thread::yield_now();
+    }
+    assert!(store.health().counts.reopenings > 0);
+    runtime.block_on(store.close());
+    println!("> done");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn reopen_after_directory_change_succeeds() {
+    let directory = directory();
+    // A signal comes with the error, unless it is ignored.
+    let output = Command::new("sh")
+        .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, &this_program()])
+        .args([
+            "--exact",
+            "child_changes_its_directory",
+            "--include-ignored",
+        ])
+        .arg("--nocapture")
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("> done"), "{output:?}");
+    let files: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(files.len(), 2, "a database and its reserve: {files:?}");
+}
+
 #[test]
 fn file_of_another_process_is_in_use() {
     let directory = directory();
@@ -288,6 +372,54 @@ async fn empty_file_becomes_a_database() {
     create(&store, 1, "ann").await.unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn open_of_file_readable_by_others_warns() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory();
+    let path = directory.path().join("sessions.redb");
+    drop(builder().open(&path).unwrap());
+    let cases = [
+        (0o600, false),
+        (0o640, true),
+        (0o604, true),
+        (0o644, true),
+        (0o700, false),
+    ];
+    for (mode, warns) in cases {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let own = warnings_of(|| drop(builder().open(&path).unwrap())).1;
+        let database = Arc::new(Database::open(&path).unwrap());
+        let beside = builder().control_beside(&path);
+        let shared = warnings_of(|| drop(beside.on(database).unwrap())).1;
+        for warnings in [own, shared] {
+            let expected = format!("mode=\"{mode:o}\"");
+            let found = warnings.iter().any(|line| line.contains(&expected));
+            assert_eq!(found, warns, "{mode:o}: {warnings:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn open_database_makes_private_file_and_waits() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory();
+    let path = directory.path().join("my.redb");
+    let database = open_database(&path, Duration::ZERO).unwrap();
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let second = open_database(&path, Duration::from_millis(1)).map(drop);
+    assert!(
+        matches!(&second, Err(OpenError::InUse { path: named, .. }) if *named == path),
+        "{second:?}"
+    );
+    drop(builder().on(Arc::new(database)).unwrap());
+    open_database(&path, Duration::ZERO).unwrap();
+}
+
 #[test]
 fn many_at_once_make_one_file() {
     let directory = directory();
@@ -319,13 +451,13 @@ fn newer_format_is_refused() {
     drop(builder().on(Arc::clone(&database)).unwrap());
     let transaction = database.begin_write().unwrap();
     let mut about = transaction.open_table(ABOUT).unwrap();
-    assert_eq!(about.insert("format", 3).unwrap().unwrap().value(), 1);
+    assert_eq!(about.insert("format", 5).unwrap().unwrap().value(), 1);
     drop(about);
     transaction.commit().unwrap();
 
     let opened = builder().on(database);
 
-    let expected = Err::<(), _>((3, 2));
+    let expected = Err::<(), _>((5, 4));
     let found = opened.map(drop).map_err(|error| match error {
         OpenError::NewerFormat { found, supported } => (found, supported),
         error => panic!("{error}"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sessionup_core::{Change, CreateOptions, Record, SecretHash, Store};
 use sessionup_redb::RedbStore;
-use support::{Disk, at, begin, builder, create, create_many, id, session, user};
+use support::{Disk, at, begin, builder, create, create_many, id, session, until, user};
 
 async fn touch(store: &RedbStore, number: u64, millis: i64) -> Option<i64> {
     let touched = store.update(id(number), Change::touch(at(millis)), at(millis));
@@ -57,9 +57,7 @@ async fn use_is_written_when_it_is_due_though_nobody_asks() {
     create(&store, 1, "ann").await.unwrap();
     let before = disk.syncs();
     touch(&store, 1, 10).await.unwrap();
-    while disk.syncs() == before {
-        tokio::task::yield_now().await;
-    }
+    until("the use is written", async || disk.syncs() > before).await;
     assert_eq!(seen(&store, 1, 10).await, Some(10));
 }
 

@@ -274,7 +274,7 @@ fn what_is_no_bucket_is_an_error() {
     drop(builder().on(Arc::clone(&database)).unwrap());
     edit(&database, |transaction| {
         let mut about = transaction.open_table(ABOUT).unwrap();
-        about.insert("format", 3).unwrap();
+        about.insert("format", 5).unwrap();
     });
     let newer = verify_database(&*database, "sessions", None);
     assert!(
@@ -324,7 +324,7 @@ async fn closed_file_is_checked_and_not_one_byte_changed() {
     fs::write(&path, "").unwrap();
     let empty = verify();
     assert!(
-        matches!(empty, Err(OpenError::NotADatabase { .. })),
+        matches!(empty, Err(OpenError::EmptyFile { .. })),
         "{empty:?}"
     );
     assert_eq!(fs::read(&path).unwrap(), b"");

@@ -2,7 +2,7 @@
 //!
 //! Logins that survive a restart, a "your devices" page, "log out everywhere else", and no server
 //! to run. This crate is what an application depends on: tower [layers](layer) and axum extractors
-//! over the rules of [`sessionup_core`], which is re-exported here. `sessionup-redb` keeps the
+//! over the rules of `sessionup-core`, all of whose names are here too. `sessionup-redb` keeps the
 //! sessions in one file.
 //!
 //! ```
@@ -11,7 +11,7 @@
 //!
 //! async fn login(sessions: Sessions) -> Result<Redirect, HttpError> {
 //!     // The password was checked; the cookie goes out with the response.
-//!     sessions.init("ann").meta("permission", "write").await?;
+//!     sessions.init("ann").await?;
 //!     Ok(Redirect::to("/devices"))
 //! }
 //!
@@ -27,12 +27,26 @@
 //! let sessions = Manager::builder(MemoryStore::new()).build()?;
 //! let app: Router = Router::new()
 //!     .route("/devices", get(devices))
-//!     .route("/logout", post(logout))
 //!     .route_layer(sessions.auth())
 //!     .route("/login", post(login))
+//!     .route("/logout", post(logout))
 //!     .layer(sessions.public());
 //! # Ok::<(), sessionup::ConfigError>(())
 //! ```
+//!
+//! # Where to find what
+//!
+//! - **Start here**: [`Manager`] and [`ManagerBuilder`], the settings; [`SessionLayers`], which makes
+//!   [`PublicLayer`] and [`AuthLayer`]; [`MemoryStore`].
+//! - **A request**: [`Sessions`], the handle with all actions; [`CurrentSession`], the session as an
+//!   argument of a handler; [`Init`], a login; [`Session`] and [`ListedSession`], what they hold;
+//!   [`HttpError`], what handlers return; [`Error`], what actions return; [`SameOriginLayer`] and
+//!   [`ClearSiteData`]; [`endpoints`], routers to mount.
+//! - **Settings**: [`SameSite`], [`Kind`], [`SessionLimit`], [`OnMismatch`], [`OnReuse`],
+//!   [`TrustedProxies`], [`Clock`].
+//! - **Events**: [`Manager::events`], [`Event`], [`RevokedBy`], [`Refusal`].
+//! - **For authors of stores and middleware**: [`Store`] with its requests in [`store`], [`Record`],
+//!   [`Cleanup`], [`SetCookie`], [`Peer`].
 //!
 //! # Features
 //!
@@ -57,6 +71,13 @@ mod sessions;
 #[cfg(feature = "ua-parser")]
 mod ua_parser;
 
+/// What [`Sessions`] and [`CurrentSession`] dereference to:
+/// the handles of the core, which know no HTTP framework.
+pub mod handle {
+    #[doc(inline)]
+    pub use sessionup_core::{CurrentSession, Sessions};
+}
+
 pub use clear_site_data::ClearSiteData;
 pub use http_error::HttpError;
 #[doc(inline)]
@@ -64,8 +85,37 @@ pub use layer::{
     AuthLayer, PeerAddr, PublicLayer, Reject, Rejection, SameOriginLayer, SessionLayers,
 };
 pub use sessions::{CurrentSession, Sessions};
-#[doc(no_inline)]
-pub use sessionup_core::*;
+// Start here.
+#[doc(inline)]
+pub use sessionup_core::{ConfigError, Manager, ManagerBuilder, MemoryStore};
+// A request. `Sessions` and `CurrentSession` are those of this crate.
+#[doc(inline)]
+pub use sessionup_core::{
+    Agent, Client, DeviceKind, Error, Init, IntoUserKey, InvalidSessionId, InvalidUserKey,
+    ListedSession, Meta, MetaChange, MetaError, MetaIter, Session, SessionId, SessionPage,
+    Timestamp, UserKey,
+};
+// Settings.
+#[cfg(feature = "test-util")]
+#[doc(inline)]
+pub use sessionup_core::ManualClock;
+#[doc(inline)]
+pub use sessionup_core::{
+    Clock, CookieError, ForwardingHeader, InvalidKind, Kind, LimitPolicy, OnMismatch, OnReuse,
+    OsRandom, Random, RandomError, SameSite, SessionLimit, SingleHeader, SystemClock,
+    TrustedProxies, TrustedProxiesError,
+};
+// Events.
+#[doc(inline)]
+pub use sessionup_core::{Event, Events, Mismatch, Refusal, RevokedBy};
+// For authors of stores and middleware.
+#[doc(inline)]
+pub use sessionup_core::{
+    Change, Cleanup, CleanupErrors, CleanupOptions, CleanupStartError, CreateOptions, Created,
+    Credential, DynStore, Epoch, ListOptions, OthersDeleted, Peer, Pruned, Record, RecordPage,
+    Replaced, SecretHash, SetCookie, SharedState, Store, StoreError, StoreExt, Token, UserDeleted,
+    Watermark, client, cookie, lifetime, store,
+};
 #[cfg(feature = "ua-parser")]
 pub use ua_parser::{UaParser, UaParserError};
 

@@ -2,6 +2,10 @@
 
 use std::ops::Deref;
 
+use http::HeaderMap;
+
+use crate::layer::headers;
+
 /// The handle of one request: who is logged in, and every action a handler may take.
 ///
 /// An axum handler takes it as an argument; any tower service finds it in the request's extensions.
@@ -17,6 +21,32 @@ use std::ops::Deref;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sessions(sessionup_core::Sessions);
+
+impl Sessions {
+    /// Puts on a response what follows from the actions of this handle: `Vary: Cookie`, and if the
+    /// cookie changed, the one `Set-Cookie` and `Cache-Control: no-store`.
+    ///
+    /// The layers do this. Call it for a handle that was made by
+    /// [`SessionLayers::handle`](crate::SessionLayers::handle), after its last action. In axum a handle
+    /// is a part of a response and does the same.
+    pub fn finish(&self, response: &mut HeaderMap) {
+        let name = self.manager().cookie_name();
+        headers::finish(response, name, self.response_cookie());
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponseParts for Sessions {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(
+        self,
+        mut response: axum::response::ResponseParts,
+    ) -> Result<axum::response::ResponseParts, Self::Error> {
+        self.finish(response.headers_mut());
+        Ok(response)
+    }
+}
 
 impl From<sessionup_core::Sessions> for Sessions {
     fn from(sessions: sessionup_core::Sessions) -> Self {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sessionup::{CurrentSession, Sessions, UserKey};
 
 use crate::app::AppState;
+use crate::hashing::Asker;
 use crate::pages::error::PageError;
 use crate::pages::{Form, Viewer, current_password_field, new_password_field, page, problem};
 use crate::passwords::{NewPassword, Password, PasswordHash};
@@ -50,7 +51,7 @@ pub(crate) async fn change(
     let Some(old) = verified.await? else {
         return again("The current password is not right.");
     };
-    let new = app.passwords.turn()?.hash(new).await?;
+    let new = app.passwords.turn(Asker::User)?.hash(new).await?;
     // A task, for half of it would be worse than nothing, and requests can be broken off.
     let task = tokio::spawn(apply(app, sessions, user.clone(), old, new, log_out_others));
     if !task.await?? {

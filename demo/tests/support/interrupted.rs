@@ -16,6 +16,7 @@ type Event = BoxFuture<'static, Result<(), StoreError>>;
 pub enum Before {
     Create,
     DeleteOthers,
+    List,
     /// Of a session whose user has proved who they are.
     Reauthenticate,
 }
@@ -90,6 +91,7 @@ impl Store for Interrupted {
         options: ListOptions,
         now: Timestamp,
     ) -> Result<RecordPage, StoreError> {
+        self.happen(Before::List).await?;
         self.inner.list_page(user, options, now).await
     }
 

@@ -32,6 +32,23 @@ fn used_database_is_told() {
     assert_eq!(cast.logged_in(), [true; 4]);
 }
 
+/// As on a mount that has no sockets.
+#[cfg(unix)]
+#[test]
+fn start_without_control_socket_serves_and_warns() {
+    let home = Home::new();
+    let mut socket = home.database().into_os_string();
+    socket.push(".control");
+    std::fs::write(&socket, "theirs").unwrap();
+    let server = home.start();
+    let mut cast = Cast::meet(&server);
+    assert_eq!(cast.logged_in(), [true; 4]);
+    drop(server);
+    let log = String::from_utf8_lossy(&home.log()).into_owned();
+    assert!(log.contains("control socket could not be made"), "{log}");
+    assert_eq!(std::fs::read(&socket).unwrap(), b"theirs");
+}
+
 #[test]
 fn file_that_is_no_database_is_told_and_left_alone() {
     let home = Home::new();

@@ -28,6 +28,9 @@ pub fn open(disk: &Disk, writes_uses_at_once: bool) -> Result<RedbStore, OpenErr
 /// Most sessions that wait for the index of users: few, so that some always do and some are entered.
 pub const UNLISTED: usize = 2;
 
+/// Deletions of more sessions than this leave their records for later.
+pub const DELETED_AT_ONCE: usize = 1;
+
 /// Makes a builder of stores that do nothing by themselves, and read with one thread.
 #[must_use]
 pub fn builder(writes_uses_at_once: bool) -> RedbStoreBuilder {
@@ -40,6 +43,7 @@ pub fn builder(writes_uses_at_once: bool) -> RedbStoreBuilder {
         .readers(NonZeroUsize::MIN)
         .touch_delay(delay)
         .most_unlisted(UNLISTED)
+        .deleted_at_once(DELETED_AT_ONCE)
 }
 
 /// What is done in a life, in order.

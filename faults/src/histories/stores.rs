@@ -74,4 +74,5 @@ fn settings(rng: &mut Rng) -> RedbStoreBuilder {
         .readers(NonZeroUsize::MIN.saturating_add(rng.usize(1..4)))
         .touch_delay(rng.choice(delays).unwrap_or_default())
         .most_unlisted(rng.usize(..4))
+        .deleted_at_once(rng.usize(..4))
 }

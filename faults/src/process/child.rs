@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sessionup_core::{StoreError, Timestamp};
 use sessionup_redb::{OpenError, RedbStore};
 
-use crate::disk::life::UNLISTED;
+use crate::disk::life::{DELETED_AT_ONCE, UNLISTED};
 use crate::model::Answer;
 use crate::perform::{Failed, perform};
 use crate::process::dying::{Death, Fate, How};
@@ -106,7 +106,8 @@ fn open(task: &Task) -> Result<RedbStore, OpenError> {
     // What the parent finds was done by the script alone.
     let builder = RedbStore::builder()
         .cleanup_interval(Duration::ZERO)
-        .most_unlisted(UNLISTED);
+        .most_unlisted(UNLISTED)
+        .deleted_at_once(DELETED_AT_ONCE);
     if task.dies_at == 0 {
         return builder.open(&task.file);
     }

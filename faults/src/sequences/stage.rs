@@ -10,7 +10,7 @@ use sessionup_redb::RedbStore;
 
 use crate::bytes::Bytes;
 use crate::campaign::{Rng, Tally, Violation, ensure};
-use crate::disk::life::UNLISTED;
+use crate::disk::life::{DELETED_AT_ONCE, UNLISTED};
 use crate::kept::kept;
 use crate::model::Model;
 use crate::sequences::lane::Lane;
@@ -204,7 +204,8 @@ impl Stage {
                 .cleanup_interval(Duration::ZERO)
                 .readers(std::num::NonZeroUsize::MIN)
                 .touch_delay(touch_delay)
-                .most_unlisted(UNLISTED);
+                .most_unlisted(UNLISTED)
+                .deleted_at_once(DELETED_AT_ONCE);
             builder.on(Arc::clone(&database)).map_err(Violation::new)
         };
         NAMES.iter().map(open).collect()

@@ -47,9 +47,21 @@ pub(super) fn run(args: &Look, now: Timestamp) -> Result<(), Failure> {
         if further > 0 {
             output::print(&format!("and {further} more\n"))?;
         }
-        output::print(&format!("{report}\n"))?;
+        output::print(&format!("{}\n", summary(&report)))?;
     }
     sound(&report)
+}
+
+/// Says in one line what was found.
+pub(super) fn summary(report: &Report) -> String {
+    let sessions = output::sessions(report.sessions);
+    let users = output::count(report.users, "user", "users");
+    let wrong = match report.wrong {
+        0 => "nothing is wrong".to_owned(),
+        1 => "1 thing is wrong".to_owned(),
+        wrong => format!("{wrong} things are wrong"),
+    };
+    format!("{sessions} of {users}, {wrong}")
 }
 
 /// Fails if anything is wrong.

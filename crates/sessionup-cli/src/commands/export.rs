@@ -32,8 +32,10 @@ pub(super) fn run(args: &ExportBolt, now: Timestamp) -> Result<(), Failure> {
     }
     let mut export = Export::new(&args.bucket, tokens)?;
     let damages = add(&records, &mut export, now)?;
+    // The file is free again before anything is written.
+    drop(records);
     let report = export.write(&args.destination)?;
-    tell(args, report, damages.0)?;
+    tell(args, report, damages.number)?;
     damages.into_result()
 }
 
@@ -51,7 +53,7 @@ fn add(records: &Records, export: &mut Export, now: Timestamp) -> Result<Damages
             Ok(record) => {
                 export.add(&record, now)?;
             }
-            Err(damage) => bar.suspend(|| damages.tell(damage)),
+            Err(damage) => damages.note(damage),
         }
         Ok(())
     })?;

@@ -73,6 +73,10 @@ pub(super) fn run(args: &ImportBolt, now: Timestamp) -> Result<(), Failure> {
         output::tell("Whoever could write to the Bolt file can log in as its users afterwards.");
     }
     ask::confirm(&question(args, &rehearsed.report, file_made), &args.assent)?;
+    if !args.assent.yes && place.is_there()? == file_made {
+        output::tell("the file has been made or deleted meanwhile:");
+        return run(args, now);
+    }
 
     let store = place.make()?;
     let bar = output::bar("Importing", rehearsed.report.rows);

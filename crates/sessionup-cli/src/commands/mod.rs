@@ -8,11 +8,12 @@ mod import;
 mod list;
 mod print;
 mod prune;
+mod restore;
 mod revoke;
 mod show;
 mod stats;
 
-use sessionup_core::{Clock, SessionId, SystemClock, Timestamp, UserKey};
+use sessionup_core::{Clock, SystemClock, Timestamp};
 
 use crate::args::{Command, Export, Import};
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(args, now),
         Command::Compact(args) => compact::run(args),
         Command::Backup(args) => backup::run(args, now),
+        Command::Restore(args) => restore::run(args, now),
         Command::Import(Import::Bolt(args)) => import::run(args, now),
         Command::Export(Export::Bolt(args)) => export::run(args, now),
         Command::Completions { shell } => print::completions(*shell),
@@ -36,44 +38,30 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Reads an id. What was given instead is not repeated: it may be a token.
-fn id(text: &str) -> Result<SessionId, Failure> {
-    text.parse().map_err(|_| {
-        Failure::Usage(
-            "that is no id of a session: `sessionup list` shows them, 36 characters such as \
-             0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f"
-                .into(),
-        )
-    })
-}
-
-fn ids(texts: &[String]) -> Result<Vec<SessionId>, Failure> {
-    let mut ids = texts
-        .iter()
-        .map(|text| id(text))
-        .collect::<Result<Vec<_>, _>>()?;
-    ids.sort();
-    ids.dedup();
-    Ok(ids)
-}
-
-fn user(text: &str) -> Result<UserKey, Failure> {
-    UserKey::new(text).map_err(|error| Failure::Usage(format!("that is no user: {error}")))
-}
-
-/// Counts what cannot be read, and tells of each.
+/// Counts what cannot be read, and tells of the first once the file is free again.
 #[derive(Debug, Default)]
-struct Damages(u64);
+struct Damages {
+    number: u64,
+    first: Vec<String>,
+}
 
 impl Damages {
-    fn tell(&mut self, damage: sessionup_core::StoreError) {
-        self.0 += 1;
-        crate::output::tell(&Failure::from(damage).line());
+    /// How many are told of one by one.
+    const TOLD: usize = 1_000;
+
+    fn note(&mut self, damage: sessionup_core::StoreError) {
+        self.number += 1;
+        if self.first.len() < Self::TOLD {
+            self.first.push(Failure::from(damage).line());
+        }
     }
 
-    /// Fails if there was any, once all else is done.
+    /// Tells of them, and fails if there was any.
     fn into_result(self) -> Result<(), Failure> {
-        match self.0 {
+        for line in &self.first {
+            crate::output::tell(line);
+        }
+        match self.number {
             0 => Ok(()),
             number => Err(Failure::Damage(format!(
                 "{} cannot be read and {} left out",

@@ -22,7 +22,12 @@ pub(super) fn man(directory: Option<&Path>) -> Result<(), Failure> {
     let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
     match directory {
-        None => output::print(&page(&command)?),
+        None => {
+            if output::width().is_some() {
+                output::hint("this is roff: read it with `sessionup man | man -l -`");
+            }
+            output::print(&page(&command)?)
+        }
         Some(directory) => write_all(&command, directory),
     }
 }

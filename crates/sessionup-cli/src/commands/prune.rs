@@ -19,16 +19,25 @@ struct Answer {
 
 pub(super) fn run(args: &Prune, now: Timestamp) -> Result<(), Failure> {
     let place = Place::from(&args.place);
-    let expired = expired(&place, now)?;
+    let mut expired = expired(&place, now)?;
     let mut deleted = 0;
-    if expired > 0 && !args.assent.dry_run {
+    while expired > 0 && !args.assent.dry_run {
         let question = format!(
             "Delete {} that ended before {}?",
             output::sessions(expired),
             when::minute(now)
         );
         ask::confirm(&question, &args.assent)?;
-        deleted = prune(args, &place, now)?;
+        let again = match args.assent.yes {
+            true => expired,
+            false => self::expired(&place, now)?,
+        };
+        if again == expired {
+            deleted = prune(args, &place, now)?;
+            break;
+        }
+        output::tell("the sessions have changed meanwhile:");
+        expired = again;
     }
     if args.json.json {
         return output::json(&Answer {

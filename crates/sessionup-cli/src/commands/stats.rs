@@ -64,12 +64,12 @@ fn counted(view: &View, now: Timestamp) -> Result<(Stats, Damages), Failure> {
         match session {
             Ok(session) if has_ended(&session, now) => stats.expired += 1,
             Ok(session) => stats.add(session, &mut users),
-            Err(damage) => bar.suspend(|| damages.tell(damage)),
+            Err(damage) => damages.note(damage),
         }
         Ok(())
     })?;
     bar.finish_and_clear();
-    stats.damaged = damages.0;
+    stats.damaged = damages.number;
     stats.users = users.len() as u64;
     stats.most_of_one_user = users.into_values().max().unwrap_or(0);
     stats.session_bytes = view.bytes()?;

@@ -119,13 +119,7 @@ impl Place {
     /// Makes `s.redb` with these sessions.
     pub fn fill(&self, sessions: impl IntoIterator<Item = Session>) {
         let store = self.store();
-        let creating = sessions.into_iter().map(|session| {
-            let record = Record::new(session, SecretHash::from_bytes([0xab; 32]));
-            store.create(record, CreateOptions::default(), Timestamp::MIN)
-        });
-        for created in block_on(futures_util::future::join_all(creating)) {
-            created.unwrap();
-        }
+        create(&store, sessions);
         block_on(store.close());
     }
 
@@ -157,12 +151,28 @@ impl Place {
     }
 }
 
+pub fn create(store: &RedbStore, sessions: impl IntoIterator<Item = Session>) {
+    let creating = sessions.into_iter().map(|session| {
+        let record = Record::new(session, SecretHash::from_bytes([0xab; 32]));
+        store.create(record, CreateOptions::default(), Timestamp::MIN)
+    });
+    let mut creating = creating.peekable();
+    while creating.peek().is_some() {
+        // As many as wait at once.
+        let some = creating.by_ref().take(1_000);
+        for created in block_on(futures_util::future::join_all(some)) {
+            created.unwrap();
+        }
+    }
+}
+
 pub fn now() -> Timestamp {
     SystemClock::default().now()
 }
 
 pub fn id(number: u64) -> SessionId {
-    SessionId::from_bytes((u128::from(number) << 64).to_be_bytes())
+    let number = u128::from(number);
+    SessionId::from_bytes(((number << 64) | number).to_be_bytes())
 }
 
 /// A session made three days and a bit ago, that has eleven days and a bit to go.

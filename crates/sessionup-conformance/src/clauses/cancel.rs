@@ -39,7 +39,7 @@ pub async fn unpolled_operations_do_nothing(fixture: &Fixture) {
     let why = "a future that was never polled has done nothing";
     fixture.expect_there(&live, at(100), why).await;
     fixture.expect_gone(&new, at(100), why).await;
-    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "{why}: no prune");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 1, "{why}: no prune");
 }
 
 /// A create that is dropped made its session and ended the replaced one, or neither.
@@ -81,7 +81,7 @@ pub async fn dropped_update_is_whole_or_nothing(fixture: &Fixture) {
     let updated = fixture.update(id(1), last, at(0)).await;
     let updated = updated.expect("nobody ended the session");
     let left = updated.session.meta.get::<u32>("left");
-    assert_eq!(left, Ok(Some(DROPS + 1)), "an update goes on to be made");
+    assert_answer!(left, Ok(Some(DROPS + 1)), "an update goes on to be made");
     expect_whole(fixture).await;
 }
 
@@ -103,7 +103,7 @@ pub async fn dropped_touch_is_whole_or_nothing(fixture: &Fixture) {
     let touched = fixture.update(id(1), Change::touch(at(500)), at(0)).await;
     let touched = touched.expect("nobody ended the session");
     let why = "a touch goes on to be made";
-    assert_eq!(touched.session.last_seen_at, at(500), "{why}");
+    assert_answer!(touched.session.last_seen_at, at(500), "{why}");
     fixture.expect_there(&touched, at(0), why).await;
 }
 
@@ -175,7 +175,7 @@ pub async fn dropped_prune_is_harmless(fixture: &Fixture) {
         fixture.expect_there(record, at(100), why).await;
     }
     let left = fixture.delete_user(&ann(), &[]).await;
-    assert_eq!(left, 10, "what has expired is deleted by the next prune");
+    assert_answer!(left, 10, "what has expired is deleted by the next prune");
 }
 
 /// Reads that are dropped change nothing and hold nothing up.

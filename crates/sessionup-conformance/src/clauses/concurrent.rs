@@ -27,7 +27,7 @@ pub async fn creates_of_one_id_succeed_once(fixture: &Fixture) {
             .iter()
             .zip(&outcomes)
             .partition(|(_, outcome)| outcome.is_ok());
-        assert_eq!(won.len(), 1, "of creates of one id exactly one succeeds");
+        assert_answer!(won.len(), 1, "of creates of one id exactly one succeeds");
         for (_, outcome) in lost {
             expect_duplicate(outcome, "another create took the id");
         }
@@ -36,7 +36,7 @@ pub async fn creates_of_one_id_succeed_once(fixture: &Fixture) {
         let [anns, bobs] = [user("ann"), user("bob")];
         let listed = fixture.listed_ids(&anns, at(0)).await.len()
             + fixture.listed_ids(&bobs, at(0)).await.len();
-        assert_eq!(listed, 1 + n as usize, "who failed left nothing in a list");
+        assert_answer!(listed, 1 + n as usize, "who failed left nothing in a list");
     }
 }
 
@@ -58,7 +58,7 @@ pub async fn limit_is_exact_when_it_refuses(fixture: &Fixture) {
         let outcomes = while_looking(fixture, look, work).await;
 
         let (created, refused): (Vec<_>, Vec<_>) = outcomes.iter().partition(|o| o.is_ok());
-        assert_eq!(created.len(), LIMIT, "as many succeed as there is room for");
+        assert_answer!(created.len(), LIMIT, "as many succeed as there is room for");
         for outcome in refused {
             assert!(
                 matches!(outcome, Err(StoreError::LimitReached { .. })),
@@ -66,7 +66,7 @@ pub async fn limit_is_exact_when_it_refuses(fixture: &Fixture) {
             );
         }
         let live = fixture.listed_ids(&ann(), at(0)).await;
-        assert_eq!(live.len(), LIMIT, "who was not refused is logged in");
+        assert_answer!(live.len(), LIMIT, "who was not refused is logged in");
         fixture.delete_user(&ann(), &[]).await;
     }
 }
@@ -131,7 +131,7 @@ pub async fn one_of_renewals_at_once_is_made(fixture: &Fixture) {
 
         let answers = (0..).zip(&answers);
         let made: Vec<_> = answers.filter(|(_, answer)| answer.is_some()).collect();
-        assert_eq!(made.len(), 1, "of renewals from one hash one is made");
+        assert_answer!(made.len(), 1, "of renewals from one hash one is made");
         let mut expected = record(n);
         expected.secret_hash = to(made[0].0);
         let why = "the renewal that was made is the one that counts";
@@ -186,10 +186,10 @@ pub async fn session_is_replaced_once(fixture: &Fixture) {
         let replaced = at_once(fixture, old + 1..=old + 16, login).await;
 
         let replaced = replaced.into_iter().filter(|&replaced| replaced).count();
-        assert_eq!(replaced, 1, "a session is replaced once");
+        assert_answer!(replaced, 1, "a session is replaced once");
         let live = fixture.listed_ids(&ann(), at(0)).await;
-        assert_eq!(live.len(), 16, "the new ones live, the old one does not");
-        assert_eq!(fixture.delete_user(&ann(), &[]).await, 16, "as was listed");
+        assert_answer!(live.len(), 16, "the new ones live, the old one does not");
+        assert_answer!(fixture.delete_user(&ann(), &[]).await, 16, "as was listed");
     }
 }
 
@@ -201,7 +201,7 @@ pub async fn users_at_once_keep_their_own(fixture: &Fixture) {
     let login = |fixture: Fixture, record| async move {
         let one = limited(1, EvictOldest);
         let created = fixture.create_with(&record, one, at(0)).await;
-        assert_eq!(created.evicted, [], "the user had no other session");
+        assert_answer!(created.evicted, [], "the user had no other session");
         let why = "create was answered";
         fixture.expect_there(&record, at(0), why).await;
     };
@@ -238,11 +238,11 @@ async fn expect_exact_evictions(fixture: &Fixture, policy: LimitPolicy) {
             assert!(accounted.insert(evicted), "{evicted} was evicted twice");
         }
     }
-    assert_eq!(accounted.len(), 200, "each login evicts one session");
+    assert_answer!(accounted.len(), 200, "each login evicts one session");
     for live in fixture.listed_ids(&ann(), at(0)).await {
         assert!(accounted.insert(live), "{live} was evicted and is listed");
     }
-    assert_eq!(accounted.len(), 205, "who is not evicted is logged in");
+    assert_answer!(accounted.len(), 205, "who is not evicted is logged in");
 }
 
 async fn logins(fixture: &Fixture, policy: LimitPolicy) -> Vec<Result<Created, StoreError>> {
@@ -272,7 +272,7 @@ async fn expect_live(fixture: Fixture, allowed: fn(usize) -> bool) {
 async fn expect_whole(fixture: Fixture) {
     let mut seen = fixture.list(&ann(), at(0)).await;
     seen.extend(fixture.fetch(id(1), at(0)).await);
-    assert_eq!(seen.len(), 2, "nobody ended the session");
+    assert_answer!(seen.len(), 2, "nobody ended the session");
     for record in seen {
         let meta = &record.session.meta;
         assert_eq!(

@@ -11,7 +11,7 @@ use crate::sample::{
 pub async fn delete_user_deletes_all_sessions(fixture: &Fixture) {
     fill(fixture, &records(0..100), at(0)).await;
 
-    assert_eq!(
+    assert_answer!(
         fixture.delete_user(&ann(), &[]).await,
         100,
         "all are deleted"
@@ -30,7 +30,7 @@ pub async fn delete_user_keeps_the_excepted(fixture: &Fixture) {
     fill(fixture, &records(1..=9), at(0)).await;
 
     let why = "exactly the excepted sessions are kept";
-    assert_eq!(
+    assert_answer!(
         fixture.delete_user(&ann(), &ids([2, 5, 9])).await,
         6,
         "{why}"
@@ -38,10 +38,10 @@ pub async fn delete_user_keeps_the_excepted(fixture: &Fixture) {
     fixture
         .expect_list(&ann(), &ids([2, 5, 9]), at(0), why)
         .await;
-    assert_eq!(fixture.delete_user(&ann(), &[id(5)]).await, 2, "{why}");
+    assert_answer!(fixture.delete_user(&ann(), &[id(5)]).await, 2, "{why}");
     fixture.expect_there(&record(5), at(0), why).await;
     fixture.expect_list(&ann(), &[id(5)], at(0), why).await;
-    assert_eq!(fixture.delete_user(&ann(), &[id(5)]).await, 0, "{why}");
+    assert_answer!(fixture.delete_user(&ann(), &[id(5)]).await, 0, "{why}");
     fixture.expect_there(&record(5), at(0), why).await;
 }
 
@@ -54,7 +54,7 @@ pub async fn delete_user_takes_any_exceptions(fixture: &Fixture) {
     except.extend(ids([3, 3, 4, 4, 99, 3]));
     let deleted = fixture.delete_user(&ann(), &except).await;
 
-    assert_eq!(deleted, 2, "only the user's own excepted session is kept");
+    assert_answer!(deleted, 2, "only the user's own excepted session is kept");
     let why = "exceptions neither add nor take away other sessions";
     fixture.expect_list(&ann(), &[id(3)], at(0), why).await;
     fixture
@@ -74,7 +74,7 @@ pub async fn delete_user_deletes_exactly_this_user(fixture: &Fixture) {
     for gone in &records {
         let user = &gone.session.user_key;
         let deleted = fixture.delete_user(user, &[]).await;
-        assert_eq!(deleted, 1, "{user:?} has one session");
+        assert_answer!(deleted, 1, "{user:?} has one session");
         let why = format!("{user:?} was deleted, and nobody else");
         fixture.expect_gone(gone, at(0), &why).await;
         for other in records.iter().filter(|other| *other != gone) {
@@ -95,7 +95,7 @@ pub async fn delete_user_takes_any_character(fixture: &Fixture) {
 
     for (n, key) in (0..).zip(&keys) {
         let deleted = fixture.delete_user(&user(key), &[id(2 * n)]).await;
-        assert_eq!(deleted, 1, "{key:?} has two sessions, one of them excepted");
+        assert_answer!(deleted, 1, "{key:?} has two sessions, one of them excepted");
     }
 
     for (n, key) in (0..).zip(&keys) {
@@ -112,7 +112,7 @@ pub async fn delete_user_without_sessions_deletes_none(fixture: &Fixture) {
 
     for key in ["a", "an", "anna", "Ann", "bob"] {
         let deleted = fixture.delete_user(&user(key), &[]).await;
-        assert_eq!(deleted, 0, "{key:?} has no sessions");
+        assert_answer!(deleted, 0, "{key:?} has no sessions");
     }
     let why = "no other user loses a session";
     fixture.expect_there(&record(1), at(0), why).await;
@@ -129,7 +129,7 @@ pub async fn delete_user_reaches_expired_sessions(fixture: &Fixture) {
 
     let deleted = fixture.delete_user(&ann(), &[id(3)]).await;
 
-    assert_eq!(deleted, 3, "expired records are deleted with the live ones");
+    assert_answer!(deleted, 3, "expired records are deleted with the live ones");
     for n in [1, 2, 4] {
         let why = "a deleted record is gone";
         fixture.expect_no_record(&record(n), at(100), why).await;
@@ -148,6 +148,6 @@ pub async fn user_may_return_after_delete_user(fixture: &Fixture) {
         fixture
             .expect_list(&ann(), &ids(1..=3), at(round), why)
             .await;
-        assert_eq!(fixture.delete_user(&ann(), &[]).await, 3, "all are deleted");
+        assert_answer!(fixture.delete_user(&ann(), &[]).await, 3, "all are deleted");
     }
 }

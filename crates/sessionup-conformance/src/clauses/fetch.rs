@@ -12,7 +12,7 @@ pub async fn fetch_of_an_unknown_id_is_none(fixture: &Fixture) {
     let unknown = odd_ids().into_iter().chain([id(0), id(2)]);
     for id in unknown {
         let fetched = fixture.fetch(id, at(0)).await;
-        assert_eq!(fetched, None, "no session has the id {id}");
+        assert_answer!(fetched, None, "no session has the id {id}");
     }
 }
 

@@ -15,7 +15,7 @@ pub async fn limit_with_room_left_ends_no_session(fixture: &Fixture) {
         let created = fixture
             .create_with(&record(n), limited(3, policy), at(0))
             .await;
-        assert_eq!(
+        assert_answer!(
             created,
             Created::default(),
             "there is room for session {n} of 3, {policy:?}"
@@ -32,7 +32,7 @@ pub async fn limit_evicts_the_oldest(fixture: &Fixture) {
 
     let evicted = evicted_by(fixture, 4, limited(3, EvictOldest)).await;
 
-    assert_eq!(evicted, ids([3]), "the oldest session gives way");
+    assert_answer!(evicted, ids([3]), "the oldest session gives way");
     let why = "only the oldest session gives way";
     fixture
         .expect_list(&ann(), &ids([1, 2, 4]), at(50), why)
@@ -46,7 +46,7 @@ pub async fn limit_evicts_the_least_recently_seen(fixture: &Fixture) {
 
     let evicted = evicted_by(fixture, 4, limited(3, EvictLeastRecentlySeen)).await;
 
-    assert_eq!(
+    assert_answer!(
         evicted,
         ids([2]),
         "the least recently seen session gives way"
@@ -78,9 +78,9 @@ pub async fn lowered_limit_evicts_several(fixture: &Fixture) {
     touch(fixture, 1, 41).await;
 
     let evicted = evicted_by(fixture, 5, limited(3, EvictLeastRecentlySeen)).await;
-    assert_eq!(evicted, ids([2, 3]), "as many give way as are too many");
+    assert_answer!(evicted, ids([2, 3]), "as many give way as are too many");
     let evicted = evicted_by(fixture, 6, limited(1, EvictOldest)).await;
-    assert_eq!(evicted, ids([1, 4, 5]), "a limit of one leaves the new one");
+    assert_answer!(evicted, ids([1, 4, 5]), "a limit of one leaves the new one");
 
     let why = "the live sessions never exceed the limit";
     fixture.expect_list(&ann(), &[id(6)], at(50), why).await;
@@ -94,13 +94,13 @@ pub async fn limit_breaks_ties_by_creation_then_id(fixture: &Fixture) {
     }
 
     let evicted = evicted_by(fixture, 5, limited(4, EvictLeastRecentlySeen)).await;
-    assert_eq!(
+    assert_answer!(
         evicted,
         ids([2]),
         "seen at once: made first, then lowest id"
     );
     let evicted = evicted_by(fixture, 6, limited(4, EvictOldest)).await;
-    assert_eq!(evicted, ids([3]), "made at once: lowest id");
+    assert_answer!(evicted, ids([3]), "made at once: lowest id");
 }
 
 /// An expired session does not count, and is not reported as evicted.
@@ -112,13 +112,13 @@ pub async fn limit_does_not_count_expired_sessions(fixture: &Fixture) {
     let created = fixture
         .create_with(&record(4), limited(2, Refuse), at(50))
         .await;
-    assert_eq!(
+    assert_answer!(
         created,
         Created::default(),
         "expired records do not count against the limit"
     );
     let evicted = evicted_by(fixture, 5, limited(2, EvictLeastRecentlySeen)).await;
-    assert_eq!(evicted, ids([3]), "only live sessions are evicted");
+    assert_answer!(evicted, ids([3]), "only live sessions are evicted");
     let why = "the limit is one of live sessions";
     fixture.expect_list(&ann(), &ids([4, 5]), at(50), why).await;
 }
@@ -133,9 +133,9 @@ pub async fn limit_does_not_count_other_users(fixture: &Fixture) {
     let created = fixture
         .create_with(&record(5), limited(1, Refuse), at(50))
         .await;
-    assert_eq!(created, Created::default(), "others do not count");
+    assert_answer!(created, Created::default(), "others do not count");
     let evicted = evicted_by(fixture, 6, limited(1, EvictOldest)).await;
-    assert_eq!(evicted, ids([5]), "others are not evicted");
+    assert_answer!(evicted, ids([5]), "others are not evicted");
     for (key, n) in others {
         let why = "a limit has nothing to do with other users";
         fixture.expect_list(&user(key), &[id(n)], at(50), why).await;
@@ -152,7 +152,7 @@ pub async fn limit_does_not_count_the_replaced_session(fixture: &Fixture) {
         let created = fixture
             .create_with(&record_with(n, |s| s.created_at = at(30)), options, at(50))
             .await;
-        assert_eq!(
+        assert_answer!(
             created,
             Created::new(true, vec![]),
             "the replaced session makes room for the new one, {policy:?}"
@@ -183,15 +183,15 @@ pub async fn refused_create_leaves_the_replaced_session_alive(fixture: &Fixture)
 pub async fn evicted_session_is_gone(fixture: &Fixture) {
     fixture.create(&record(1), at(0)).await;
     let evicted = evicted_by(fixture, 2, limited(1, EvictOldest)).await;
-    assert_eq!(evicted, ids([1]), "the oldest session gives way");
+    assert_answer!(evicted, ids([1]), "the oldest session gives way");
 
     let why = "an evicted session is deleted";
     fixture.expect_gone(&record(1), at(50), why).await;
     let touched = fixture.update(id(1), Change::touch(at(50)), at(50)).await;
-    assert_eq!(touched, None, "{why}: nothing is there to update");
+    assert_answer!(touched, None, "{why}: nothing is there to update");
     let renewed = Change::renew(hash(1), hash(9));
     let renewed = fixture.update(id(1), renewed, at(50)).await;
-    assert_eq!(renewed, None, "{why}: nothing is there to renew");
+    assert_answer!(renewed, None, "{why}: nothing is there to renew");
     fixture.expect_gone(&record(1), at(50), why).await;
     fixture.expect_no_record(&record(1), at(50), why).await;
 }
@@ -223,7 +223,7 @@ async fn evicted_by(fixture: &Fixture, n: u32, options: CreateOptions) -> Vec<Se
     assert!(!created.replaced, "evicted is not replaced");
     for evicted in &created.evicted {
         let found = fixture.fetch(*evicted, at(50)).await;
-        assert_eq!(found, None, "who is reported as evicted is gone");
+        assert_answer!(found, None, "who is reported as evicted is gone");
     }
     let mut evicted = created.evicted;
     evicted.sort_unstable();

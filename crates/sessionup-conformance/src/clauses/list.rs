@@ -20,7 +20,7 @@ pub async fn list_page_is_in_order_of_ids(fixture: &Fixture) {
 
     let page = fixture.page(&ann(), ListOptions::default(), at(10)).await;
     let expected = ids([1, 2, 3, 255, 256]);
-    assert_eq!(named(&page), expected, "a page is in the order of ids");
+    assert_answer!(named(&page), expected, "a page is in the order of ids");
 }
 
 /// A use does not change a session's place.
@@ -33,7 +33,7 @@ pub async fn list_page_order_is_not_changed_by_use(fixture: &Fixture) {
 
     let page = fixture.page(&ann(), ListOptions::default(), at(5)).await;
     let why = "a page is in the order of ids, not of uses";
-    assert_eq!(named(&page), ids([1, 2, 3]), "{why}");
+    assert_answer!(named(&page), ids([1, 2, 3]), "{why}");
 }
 
 /// Pages that are asked for one after the other hold every session, each of them once.
@@ -45,7 +45,7 @@ pub async fn list_pages_hold_every_session_once(fixture: &Fixture) {
         let options = ListOptions::default().limit(NonZeroUsize::new(limit).unwrap());
         let listed = fixture.pages(&ann(), options, at(5)).await;
         let why = format!("pages of {limit} hold all live sessions");
-        assert_eq!(listed, ids(0..25), "{why}");
+        assert_answer!(listed, ids(0..25), "{why}");
     }
 }
 
@@ -66,12 +66,12 @@ pub async fn list_page_begins_behind_its_cursor(fixture: &Fixture) {
         let options = ListOptions::default().after(id(after));
         let listed = fixture.pages(&ann(), options, at(0)).await;
         let expected = ids(expected.iter().copied());
-        assert_eq!(listed, expected, "the list behind {after}");
+        assert_answer!(listed, expected, "the list behind {after}");
     }
     fixture.delete(id(20), None).await;
     let options = ListOptions::default().after(id(20));
     let why = "a cursor stays good when its session is gone";
-    assert_eq!(
+    assert_answer!(
         fixture.pages(&ann(), options, at(0)).await,
         ids([30]),
         "{why}"
@@ -94,13 +94,13 @@ pub async fn list_page_holds_one_kind(fixture: &Fixture) {
     for (n, kind) in (0..).zip(&kinds) {
         let options = ListOptions::default().kind(kind.clone());
         let listed = fixture.pages(&ann(), options, at(0)).await;
-        assert_eq!(listed, ids([n, n + 3, n + 6]), "the sessions of {kind}");
+        assert_answer!(listed, ids([n, n + 3, n + 6]), "the sessions of {kind}");
     }
     let listed = fixture.pages(&ann(), ListOptions::default(), at(0)).await;
-    assert_eq!(listed, ids(0..9), "the sessions of every kind");
+    assert_answer!(listed, ids(0..9), "the sessions of every kind");
     let options = ListOptions::default().kind(Kind::GUEST);
     let none = fixture.pages(&ann(), options, at(0)).await;
-    assert_eq!(none, [], "there is none of this kind");
+    assert_answer!(none, [], "there is none of this kind");
 }
 
 /// Expired sessions are left out, though nobody prunes.
@@ -174,7 +174,7 @@ pub async fn users_and_ids_are_not_run_together(fixture: &Fixture) {
     for (key, id) in owners {
         let why = "user and id are kept apart";
         fixture.expect_list(&user(key), &[id], at(0), why).await;
-        assert_eq!(
+        assert_answer!(
             fixture.delete_user(&user(key), &[]).await,
             1,
             "{why}: {key:?} has one session"

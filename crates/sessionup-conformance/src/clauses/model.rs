@@ -57,7 +57,7 @@ impl Run<'_> {
         let now = self.now();
         let subject = comparable(self.subject.try_create(&record, options, now).await);
         let reference = comparable(self.reference.try_create(&record, options, now).await);
-        assert_eq!(subject, reference, "create of {record:?} with {options:?}");
+        assert_answer!(subject, reference, "create of {record:?} with {options:?}");
         "after a create"
     }
 
@@ -65,7 +65,7 @@ impl Run<'_> {
         let (id, change, now) = (self.id(), self.change(), self.now());
         let subject = self.subject.update(id, change.clone(), now).await;
         let reference = self.reference.update(id, change.clone(), now).await;
-        assert_eq!(subject, reference, "update of {id} with {change:?}");
+        assert_answer!(subject, reference, "update of {id} with {change:?}");
         "after an update"
     }
 
@@ -74,7 +74,7 @@ impl Run<'_> {
         let owner = (self.dice.below(2) == 0).then(|| self.user());
         let subject = self.subject.delete(id, owner.as_ref()).await;
         let reference = self.reference.delete(id, owner.as_ref()).await;
-        assert_eq!(subject, reference, "delete of {id} as {owner:?}");
+        assert_answer!(subject, reference, "delete of {id} as {owner:?}");
         "after a delete"
     }
 
@@ -82,7 +82,7 @@ impl Run<'_> {
         let (user, except) = (self.user(), [self.id(), self.id()]);
         let subject = self.subject.delete_user(&user, &except).await;
         let reference = self.reference.delete_user(&user, &except).await;
-        assert_eq!(subject, reference, "delete of {user:?} but {except:?}");
+        assert_answer!(subject, reference, "delete of {user:?} but {except:?}");
         "after a delete of a user"
     }
 
@@ -90,7 +90,7 @@ impl Run<'_> {
         let batch = 1 + self.dice.below(5) as usize;
         let subject = self.subject.prune_all(self.now(), batch).await;
         let reference = self.reference.prune_all(self.now(), batch).await;
-        assert_eq!(subject, reference, "prune of all that has expired");
+        assert_answer!(subject, reference, "prune of all that has expired");
         "after a prune"
     }
 
@@ -98,12 +98,12 @@ impl Run<'_> {
         for user in USERS.map(user) {
             let subject = self.subject.list(&user, self.now()).await;
             let reference = self.reference.list(&user, self.now()).await;
-            assert_eq!(subject, reference, "{why}: list of {user:?}");
+            assert_answer!(subject, reference, "{why}: list of {user:?}");
         }
         for id in (0..IDS).map(id) {
             let subject = self.subject.fetch(id, self.now()).await;
             let reference = self.reference.fetch(id, self.now()).await;
-            assert_eq!(subject, reference, "{why}: fetch of {id}");
+            assert_answer!(subject, reference, "{why}: fetch of {id}");
         }
     }
 

@@ -19,12 +19,12 @@ pub async fn login_from_before_delete_user_is_refused(fixture: &Fixture) {
 /// So it does not if sessions were excepted, or if there was none to delete.
 pub async fn delete_user_of_nothing_overtakes_too(fixture: &Fixture) {
     let begun = fixture.store().epoch();
-    assert_eq!(fixture.delete_user(&ann(), &[]).await, 0, "there is none");
+    assert_answer!(fixture.delete_user(&ann(), &[]).await, 0, "there is none");
     expect_overtaken(fixture, &record(2), begun, CreateOptions::default()).await;
 
     fixture.create(&record(1), at(0)).await;
     let begun = fixture.store().epoch();
-    assert_eq!(fixture.delete_user(&ann(), &[id(1)]).await, 0, "excepted");
+    assert_answer!(fixture.delete_user(&ann(), &[id(1)]).await, 0, "excepted");
     expect_overtaken(fixture, &record(2), begun, CreateOptions::default()).await;
 }
 
@@ -75,13 +75,13 @@ pub async fn nothing_else_overtakes_a_login(fixture: &Fixture) {
 pub async fn delete_user_tells_of_the_one_before(fixture: &Fixture) {
     let opened = fixture.store().epoch();
     let first = fixture.delete_user_and_tell(&ann(), &[]).await;
-    assert_eq!(first.previous, opened, "there was none before");
-    assert_eq!(first.epoch, fixture.store().epoch(), "it is the latest");
+    assert_answer!(first.previous, opened, "there was none before");
+    assert_answer!(first.epoch, fixture.store().epoch(), "it is the latest");
 
     fixture.delete_user(&user("bob"), &[]).await;
     let second = fixture.delete_user_and_tell(&ann(), &[]).await;
-    assert_eq!(second.previous, first.epoch, "that of the same user");
-    assert_eq!(second.epoch, fixture.store().epoch(), "it is the latest");
+    assert_answer!(second.previous, first.epoch, "that of the same user");
+    assert_answer!(second.epoch, fixture.store().epoch(), "it is the latest");
 
     let overtaken = [opened, first.epoch];
     for (n, begun) in (1..).zip(overtaken) {
@@ -135,7 +135,7 @@ async fn expect_overtaken(fixture: &Fixture, login: &Record, begun: Epoch, optio
     let why = "a login that was overtaken makes no session";
     fixture.expect_list(user, &before, at(0), why).await;
     let fetched = fixture.fetch(login.session.id, at(0)).await;
-    assert_eq!(fetched, None, "{why}");
+    assert_answer!(fetched, None, "{why}");
 }
 
 async fn expect_made(fixture: &Fixture, login: &Record, begun: Epoch) {

@@ -15,12 +15,12 @@ pub async fn prune_deletes_from_the_deadline_on(fixture: &Fixture) {
     }
 
     let why = "prune leaves live sessions alone";
-    assert_eq!(fixture.prune_all(at(99), 10).await, 0, "{why}");
+    assert_answer!(fixture.prune_all(at(99), 10).await, 0, "{why}");
     fixture.expect_there(&absolute, at(99), why).await;
     fixture.expect_there(&idle, at(99), why).await;
 
     let why = "prune deletes what has expired";
-    assert_eq!(fixture.prune_all(at(100), 10).await, 2, "{why}");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 2, "{why}");
     for record in [&absolute, &idle] {
         let deleted = fixture.delete(record.session.id, None).await;
         assert!(!deleted, "{why}, so nothing is left to delete");
@@ -45,7 +45,7 @@ pub async fn prune_deletes_exactly_the_expired(fixture: &Fixture) {
 
     let deleted = fixture.prune_all(at(100), 1_000).await;
 
-    assert_eq!(deleted, 24, "the expired records are deleted");
+    assert_answer!(deleted, 24, "the expired records are deleted");
     for record in &live {
         let why = "prune leaves live sessions alone";
         fixture.expect_there(record, at(100), why).await;
@@ -64,7 +64,7 @@ pub async fn prune_stops_at_its_bound(fixture: &Fixture) {
     let pruned = fixture.prune(at(100), 7).await;
 
     assert!(pruned.more, "13 of 20 remain: {pruned:?}");
-    assert_eq!(
+    assert_answer!(
         fixture.delete_user(&ann(), &[]).await,
         20 - pruned.deleted,
         "prune deletes as many records as it says"
@@ -77,10 +77,10 @@ pub async fn prune_of_none_deletes_none(fixture: &Fixture) {
 
     let pruned = fixture.prune(at(100), 0).await;
 
-    assert_eq!(pruned.deleted, 0, "a bound of zero deletes nothing");
+    assert_answer!(pruned.deleted, 0, "a bound of zero deletes nothing");
     assert!(pruned.more, "the expired records remain: {pruned:?}");
     let left = fixture.delete_user(&ann(), &[]).await;
-    assert_eq!(left, 3, "a bound of zero deletes nothing");
+    assert_answer!(left, 3, "a bound of zero deletes nothing");
 }
 
 /// Whoever goes on while more remain deletes all that has expired, in batches of any size.
@@ -91,27 +91,28 @@ pub async fn prune_in_batches_comes_to_an_end(fixture: &Fixture) {
 
         let deleted = fixture.prune_all(at(100), batch).await;
 
-        assert_eq!(
-            deleted, 300,
+        assert_answer!(
+            deleted,
+            300,
             "all that has expired is deleted, {batch} at a time"
         );
-        assert_eq!(fixture.prune_all(at(100), batch).await, 0, "once is enough");
+        assert_answer!(fixture.prune_all(at(100), batch).await, 0, "once is enough");
         let why = "prune leaves live sessions alone";
         let live = ids(300..320);
         fixture.expect_list(&ann(), &live, at(100), why).await;
         let left = fixture.delete_user(&ann(), &[]).await;
-        assert_eq!(left, 20, "what has expired is deleted, {batch} at a time");
+        assert_answer!(left, 20, "what has expired is deleted, {batch} at a time");
     }
 }
 
 /// A bound beyond all numbers is a bound like any other.
 pub async fn prune_takes_any_bound(fixture: &Fixture) {
     let pruned = fixture.prune(at(0), usize::MAX).await;
-    assert_eq!(pruned.deleted, 0, "an empty store has nothing to delete");
+    assert_answer!(pruned.deleted, 0, "an empty store has nothing to delete");
 
     fill(fixture, &expired(0..10), at(0)).await;
     let deleted = fixture.prune_all(at(100), usize::MAX).await;
-    assert_eq!(deleted, 10, "what has expired is deleted");
+    assert_answer!(deleted, 10, "what has expired is deleted");
 }
 
 /// A session that was used in the meantime stays, until it is unused for its timeout.
@@ -122,11 +123,11 @@ pub async fn prune_keeps_a_touched_session(fixture: &Fixture) {
 
     let why = "a session that was used in the meantime stays";
     for now in [100, 198] {
-        assert_eq!(fixture.prune_all(at(now), 10).await, 0, "{why}");
+        assert_answer!(fixture.prune_all(at(now), 10).await, 0, "{why}");
         fixture.expect_there(&seen, at(now), why).await;
     }
     let deleted = fixture.prune_all(at(199), 10).await;
-    assert_eq!(deleted, 1, "a session that is unused for its timeout goes");
+    assert_answer!(deleted, 1, "a session that is unused for its timeout goes");
 }
 
 /// What is deleted is what has expired, though more that was used in the meantime lies before it.
@@ -139,7 +140,7 @@ pub async fn prune_reaches_past_touched_sessions(fixture: &Fixture) {
 
     let deleted = fixture.prune_all(at(120), 2).await;
 
-    assert_eq!(deleted, 1, "only one session has expired");
+    assert_answer!(deleted, 1, "only one session has expired");
     let why = "sessions that were used in the meantime stay";
     fixture.expect_list(&ann(), &ids(0..20), at(120), why).await;
 }
@@ -156,17 +157,17 @@ pub async fn prune_goes_by_the_present_deadline(fixture: &Fixture) {
     }
 
     let why = "the present deadline decides";
-    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "{why}");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 1, "{why}");
     assert!(!fixture.delete(id(1), None).await, "{why}: 1 has expired");
-    assert_eq!(fixture.prune_all(at(DAY), 10).await, 0, "{why}");
+    assert_answer!(fixture.prune_all(at(DAY), 10).await, 0, "{why}");
     fixture.expect_list(&ann(), &[id(2)], at(DAY), why).await;
-    assert_eq!(fixture.prune_all(at(2 * DAY), 10).await, 1, "{why}");
+    assert_answer!(fixture.prune_all(at(2 * DAY), 10).await, 1, "{why}");
 }
 
 /// The id of a pruned record is free, for any user.
 pub async fn pruned_id_may_be_created_again(fixture: &Fixture) {
     fixture.create(&ending_at(1, at(100)), at(0)).await;
-    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "one has expired");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 1, "one has expired");
 
     let bobs = record_of("bob", 1);
     fixture.create(&bobs, at(100)).await;
@@ -174,7 +175,7 @@ pub async fn pruned_id_may_be_created_again(fixture: &Fixture) {
     let why = "a session made anew has nothing of the former one";
     fixture.expect_there(&bobs, at(100), why).await;
     fixture.expect_list(&ann(), &[], at(100), why).await;
-    assert_eq!(fixture.prune_all(at(200), 10).await, 0, "{why}");
+    assert_answer!(fixture.prune_all(at(200), 10).await, 0, "{why}");
     fixture
         .expect_list(&user("bob"), &[id(1)], at(200), why)
         .await;

@@ -29,7 +29,7 @@ pub async fn deleted_session_never_comes_back(fixture: &Fixture) {
 pub async fn session_of_a_deleted_user_never_comes_back(fixture: &Fixture) {
     let delete_user: End = |fixture, _| {
         Box::pin(async move {
-            assert_eq!(fixture.delete_user(&ann(), &[]).await, 1, "it was there");
+            assert_answer!(fixture.delete_user(&ann(), &[]).await, 1, "it was there");
         })
     };
     expect_end(fixture, delete_user).await;
@@ -58,7 +58,7 @@ pub async fn session_is_deleted_once(fixture: &Fixture) {
         let deleted = at_once(fixture, 0..8, delete).await;
 
         let count = deleted.into_iter().filter(|&deleted| deleted).count();
-        assert_eq!(count, 1, "of deletes at once exactly one deletes");
+        assert_answer!(count, 1, "of deletes at once exactly one deletes");
     }
 }
 
@@ -80,7 +80,7 @@ pub async fn session_is_deleted_or_replaced(fixture: &Fixture) {
         let ended = at_once(fixture, 1..=8, end).await;
 
         let count = ended.into_iter().filter(|&ended| ended).count();
-        assert_eq!(count, 1, "a session ends once");
+        assert_answer!(count, 1, "a session ends once");
         let why = "the session was ended";
         fixture.expect_gone(&record(old), at(0), why).await;
     }
@@ -104,7 +104,7 @@ pub async fn delete_user_ends_what_was_made_before(fixture: &Fixture) {
         let why = "what was made meanwhile is there or gone as a whole";
         fixture.expect_agreement(&meanwhile, at(0), why).await;
         let left = fixture.delete_user(&ann(), &[]).await;
-        assert_eq!(deleted + left, 30, "as many were deleted as were missing");
+        assert_answer!(deleted + left, 30, "as many were deleted as were missing");
     }
 }
 
@@ -126,7 +126,7 @@ pub async fn delete_user_is_never_seen_by_halves(fixture: &Fixture) {
         };
         let work = |fixture: Fixture| async move { fixture.delete_user(&ann(), &[]).await };
         let deleted = while_looking(fixture, look, work).await;
-        assert_eq!(deleted, u64::from(SESSIONS), "all sessions are deleted");
+        assert_answer!(deleted, u64::from(SESSIONS), "all sessions are deleted");
     }
 }
 
@@ -147,12 +147,12 @@ pub async fn touched_session_survives_a_prune_at_once(fixture: &Fixture) {
         let answers = at_once(fixture, [prunes_first, !prunes_first], act).await;
 
         let found = fixture.fetch(id(n), at(150)).await.is_some();
-        assert_eq!(
+        assert_answer!(
             answers,
             [found, found],
             "a session is touched, spared by the prune and found, or nothing of it"
         );
-        assert_eq!(fixture.delete(id(n), None).await, found, "as was fetched");
+        assert_answer!(fixture.delete(id(n), None).await, found, "as was fetched");
     }
 }
 
@@ -166,8 +166,8 @@ pub async fn record_is_pruned_once(fixture: &Fixture) {
         let deleted = at_once(fixture, [7, 8, 9, 100], prune).await;
 
         let deleted: u64 = deleted.into_iter().sum();
-        assert_eq!(deleted, 100, "each expired record is pruned once");
-        assert_eq!(fixture.delete_user(&ann(), &[]).await, 0, "all are gone");
+        assert_answer!(deleted, 100, "each expired record is pruned once");
+        assert_answer!(fixture.delete_user(&ann(), &[]).await, 0, "all are gone");
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn update_returns_the_record_as_it_is_afterwards(fixture: &Fixture) {
         ..
     } = &before.session;
     let kept = &after.session;
-    assert_eq!(
+    assert_answer!(
         (
             &kept.id,
             &kept.user_key,
@@ -109,7 +109,7 @@ pub async fn last_seen_never_moves_back(fixture: &Fixture) {
         let touched = fixture
             .update(id(1), Change::touch(at(earlier)), at(60))
             .await;
-        assert_eq!(
+        assert_answer!(
             touched.as_deref(),
             Some(&current),
             "a touch of an earlier moment changes nothing"
@@ -161,10 +161,10 @@ pub async fn later_deadline_is_respected(fixture: &Fixture) {
     let after = changed(fixture, &before, deadline_at(200), 99).await;
 
     let why = "the later deadline is the one that counts";
-    assert_eq!(fixture.prune_all(at(150), 10).await, 0, "{why} to prune");
+    assert_answer!(fixture.prune_all(at(150), 10).await, 0, "{why} to prune");
     fixture.expect_there(&after, at(199), why).await;
     fixture.expect_gone(&after, at(200), why).await;
-    assert_eq!(fixture.prune_all(at(200), 10).await, 1, "{why} to prune");
+    assert_answer!(fixture.prune_all(at(200), 10).await, 1, "{why} to prune");
 }
 
 /// An earlier deadline counts from now on, in every operation.
@@ -175,10 +175,10 @@ pub async fn earlier_deadline_is_respected(fixture: &Fixture) {
     let after = changed(fixture, &before, deadline_at(100), 50).await;
 
     let why = "the earlier deadline is the one that counts";
-    assert_eq!(fixture.prune_all(at(99), 10).await, 0, "{why} to prune");
+    assert_answer!(fixture.prune_all(at(99), 10).await, 0, "{why} to prune");
     fixture.expect_there(&after, at(99), why).await;
     fixture.expect_gone(&after, at(100), why).await;
-    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "{why} to prune");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 1, "{why} to prune");
 }
 
 /// A deadline that has passed ends the session; the update itself still returns it.
@@ -189,7 +189,7 @@ pub async fn past_deadline_ends_the_session(fixture: &Fixture) {
     let ended = fixture.update(id(1), deadline_at(40), at(50)).await;
 
     let expected = deadline_at(40).apply(&before).unwrap();
-    assert_eq!(
+    assert_answer!(
         ended.as_deref(),
         expected.as_ref(),
         "an update of a live session returns the record as it is afterwards"
@@ -197,7 +197,7 @@ pub async fn past_deadline_ends_the_session(fixture: &Fixture) {
     let why = "the session has expired";
     fixture.expect_gone(&before, at(50), why).await;
     let revived = fixture.update(id(1), deadline_at(1_000), at(50)).await;
-    assert_eq!(revived, None, "{why}, so nothing is there to update");
+    assert_answer!(revived, None, "{why}, so nothing is there to update");
 }
 
 /// A renewal swaps the secret hash and keeps id, creation, deadline and meta.
@@ -210,8 +210,9 @@ pub async fn renew_swaps_the_hash_and_keeps_the_rest(fixture: &Fixture) {
     for n in 1..=3 {
         let renew = Change::renew(hash(n), hash(n + 1));
         let renewed = changed(fixture, &current, renew, 10).await;
-        assert_eq!(
-            renewed.session, current.session,
+        assert_answer!(
+            renewed.session,
+            current.session,
             "a renewal changes nothing but the hash"
         );
         assert!(renewed.secret_hash == hash(n + 1), "the new hash is held");
@@ -241,7 +242,7 @@ pub async fn former_secret_is_kept_until_another_one_is(fixture: &Fixture) {
         current = changed(fixture, &current, Change::touch(at(11)), 11).await;
         current = changed(fixture, &current, deadline_at(5_000), 11).await;
     }
-    assert_eq!(current.replaced, Some(kept), "the last one that was named");
+    assert_answer!(current.replaced, Some(kept), "the last one that was named");
 }
 
 /// Carries a change out and expects the outcome of [`Change::apply`] in the answer, in fetch and in
@@ -249,7 +250,7 @@ pub async fn former_secret_is_kept_until_another_one_is(fixture: &Fixture) {
 async fn changed(fixture: &Fixture, before: &Record, change: Change, now: i64) -> Record {
     let expected = change.apply(before).unwrap().unwrap();
     let answer = fixture.update(before.session.id, change, at(now)).await;
-    assert_eq!(
+    assert_answer!(
         answer.as_deref(),
         Some(&expected),
         "an update of a live session returns the record as it is afterwards"

@@ -42,7 +42,7 @@ pub async fn meta_values_are_replaced_as_a_whole(fixture: &Fixture) {
     let fetched = fixture.fetch(id(1), at(0)).await;
     let mut expected = Meta::new();
     expected.insert("tree", entries_of(&[("b", 2)])).unwrap();
-    assert_eq!(
+    assert_answer!(
         fetched.map(|record| record.session.meta.clone()),
         Some(expected),
         "entries are merged, values are not"
@@ -93,7 +93,7 @@ pub async fn meta_may_reach_its_bounds(fixture: &Fixture) {
     let expected = swap.apply(&full).unwrap().unwrap();
     let updated = fixture.update(id(1), swap, at(0)).await;
 
-    assert_eq!(
+    assert_answer!(
         updated.as_deref(),
         Some(&expected),
         "what is removed makes room for what is set"
@@ -146,7 +146,7 @@ pub async fn meta_from_old_entries_is_not_set(fixture: &Fixture) {
         let mut change = Change::meta(entries(&[("n", 2)]));
         change.last_seen_at = Some(at(10));
         change.meta_was = Some(old);
-        assert_eq!(fixture.update(id(1), change, at(10)).await, None, "others");
+        assert_answer!(fixture.update(id(1), change, at(10)).await, None, "others");
         let why = "nothing of the change is made";
         fixture.expect_there(&before, at(10), why).await;
     }
@@ -155,8 +155,8 @@ pub async fn meta_from_old_entries_is_not_set(fixture: &Fixture) {
     change.meta_was = Some(present);
     let expected = change.apply(&before).unwrap().unwrap();
     let changed = fixture.update(id(1), change.clone(), at(10)).await;
-    assert_eq!(changed.as_deref(), Some(&expected), "the present ones");
-    assert_eq!(fixture.update(id(1), change, at(10)).await, None, "again");
+    assert_answer!(changed.as_deref(), Some(&expected), "the present ones");
+    assert_answer!(fixture.update(id(1), change, at(10)).await, None, "again");
     let why = "what was worked out from the present entries is set, once";
     fixture.expect_there(&expected, at(10), why).await;
 }

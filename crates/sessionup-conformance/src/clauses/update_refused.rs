@@ -30,13 +30,14 @@ pub async fn renew_over_another_former_secret_changes_nothing(fixture: &Fixture)
         Replaced::new(hash(8), at(5)).accepted_until(None),
         Replaced::new(hash(7), at(6)).accepted_until(None),
     ] {
-        assert_eq!(fixture.update(id(1), renew(other), at(9)).await, None);
+        let renewed = fixture.update(id(1), renew(other), at(9)).await;
+        assert_answer!(renewed, None, "the former secret is another one");
         let why = "a renewal over another former secret changes nothing";
         fixture.expect_there(&before, at(9), why).await;
     }
     let expected = renew(known).apply(&before).unwrap().unwrap();
     let renewed = fixture.update(id(1), renew(known), at(9)).await;
-    assert_eq!(renewed.as_deref(), Some(&expected), "over the one it knows");
+    assert_answer!(renewed.as_deref(), Some(&expected), "over the one it knows");
 }
 
 /// An update of an id that is not there is none, and nothing is made.
@@ -46,9 +47,9 @@ pub async fn update_of_an_absent_session_makes_nothing(fixture: &Fixture) {
     for id in odd_ids().into_iter().chain([id(2)]) {
         for (name, change) in changes() {
             let updated = fixture.update(id, change, at(0)).await;
-            assert_eq!(updated, None, "no session has the id {id}: {name}");
+            assert_answer!(updated, None, "no session has the id {id}: {name}");
             let fetched = fixture.fetch(id, at(0)).await;
-            assert_eq!(fetched, None, "update never inserts: {name}");
+            assert_answer!(fetched, None, "update never inserts: {name}");
         }
     }
     let why = "update never inserts";
@@ -83,7 +84,7 @@ pub async fn refused_update_leaves_the_session_to_prune(fixture: &Fixture) {
 
     expect_refused(fixture, &record, 100, "an idle session is absent").await;
 
-    assert_eq!(
+    assert_answer!(
         fixture.prune_all(at(100), 10).await,
         1,
         "an update that was refused does not keep a session from prune"
@@ -111,7 +112,7 @@ pub async fn update_after_delete_user_does_not_revive(fixture: &Fixture) {
     for n in [1, 2] {
         fixture.create(&record(n), at(0)).await;
     }
-    assert_eq!(fixture.delete_user(&ann(), &[]).await, 2, "there were two");
+    assert_answer!(fixture.delete_user(&ann(), &[]).await, 2, "there were two");
 
     for n in [1, 2] {
         let why = "a session that went with its user's stays gone";
@@ -139,7 +140,7 @@ pub async fn update_after_eviction_does_not_revive(fixture: &Fixture) {
 /// A pruned session is not brought back by an update.
 pub async fn update_after_prune_does_not_revive(fixture: &Fixture) {
     fixture.create(&ending_at(1, at(100)), at(0)).await;
-    assert_eq!(fixture.prune_all(at(100), 10).await, 1, "one had expired");
+    assert_answer!(fixture.prune_all(at(100), 10).await, 1, "one had expired");
 
     let why = "a pruned session stays gone";
     expect_refused(fixture, &record(1), 100, why).await;
@@ -158,7 +159,7 @@ pub async fn renew_of_the_former_session_leaves_the_new_one_alone(fixture: &Fixt
         .update(id(1), Change::renew(hash(1), hash(2)), at(0))
         .await;
 
-    assert_eq!(renewed, None, "the hash is not the one that is held");
+    assert_answer!(renewed, None, "the hash is not the one that is held");
     let why = "a stale renewal changes nothing";
     fixture.expect_there(&anew, at(0), why).await;
 }
@@ -181,7 +182,7 @@ pub async fn renew_from_a_stale_hash_changes_nothing(fixture: &Fixture) {
         change.last_seen_at = Some(at(10));
         change.meta = entries(&[("a", 1)]);
         let renewed = fixture.update(id(1), change, at(10)).await;
-        assert_eq!(renewed, None, "the hash is not the one that is held");
+        assert_answer!(renewed, None, "the hash is not the one that is held");
         let why = "a stale renewal changes nothing";
         fixture.expect_there(&held, at(10), why).await;
     }
@@ -191,8 +192,9 @@ pub async fn renew_from_a_stale_hash_changes_nothing(fixture: &Fixture) {
 async fn expect_refused(fixture: &Fixture, record: &Record, now: i64, why: &str) {
     for (name, change) in changes() {
         let updated = fixture.update(record.session.id, change, at(now)).await;
-        assert_eq!(
-            updated, None,
+        assert_answer!(
+            updated,
+            None,
             "{why}, so nothing is there to update: {name}"
         );
         let why = format!("{why}, also after {name} was tried");

@@ -12,14 +12,14 @@ pub async fn watermark_is_one(fixture: &Fixture) {
 
     let other = fixture.clone();
     let marks = Marks::new(at(DAY), None);
-    assert_eq!(fixture.store().watermark().marks(), marks, "asked again");
-    assert_eq!(
+    assert_answer!(fixture.store().watermark().marks(), marks, "asked again");
+    assert_answer!(
         other.store().watermark().marks(),
         marks,
         "asked of another handle"
     );
     let judged = other.store().watermark().observe(at(0));
-    assert_eq!(judged.now, at(DAY), "it remembers what it was shown");
+    assert_answer!(judged.now, at(DAY), "it remembers what it was shown");
 }
 
 /// No operation moves the watermark, whatever the moment that it is asked about.
@@ -41,7 +41,7 @@ pub async fn operations_leave_the_watermark_alone(fixture: &Fixture) {
     fixture.delete_user(&ann(), &[]).await;
 
     let after = fixture.store().watermark().marks();
-    assert_eq!(after, marks, "it belongs to those who look at a clock");
+    assert_answer!(after, marks, "it belongs to those who look at a clock");
 }
 
 /// A session is judged by the moment that is asked about, whatever the watermark says.
@@ -52,7 +52,7 @@ pub async fn watermark_ends_no_session(fixture: &Fixture) {
 
     let why = "the watermark is no clock to judge by";
     fixture.expect_there(&record, at(0), why).await;
-    assert_eq!(fixture.prune(at(0), 9).await.deleted, 0, "{why}");
+    assert_answer!(fixture.prune(at(0), 9).await.deleted, 0, "{why}");
     let touch = Change::touch(at(1));
     let touched = fixture.update(record.session.id, touch, at(1)).await;
     assert!(touched.is_some(), "{why}");

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::events::{Event, Suspicion};
+use crate::events::{Event, Repeatable};
 use crate::feed::{Buffer, Received};
 
-/// Events that wait to be received, in three lanes of their own capacity.
+/// Events that wait to be received, in lanes of their own capacity.
 ///
-/// They are received in the order in which they happened, whichever lane they are in. What is full
-/// drops its own oldest event.
+/// They are received in the order in which they happened, whichever lane they are in. A lane that is
+/// full drops its own oldest event.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     capacity: usize,
@@ -16,12 +16,13 @@ pub(crate) struct Lanes {
     missed: u64,
     /// Anybody can cause these without an account, as often as requests are sent.
     common: VecDeque<Numbered>,
-    /// Signs of a stolen token. Anybody with an account can cause these for their own session, so
-    /// they are bounded for each session too.
+    failures: VecDeque<Numbered>,
+    /// Signs of a stolen token.
     suspicions: VecDeque<Numbered>,
-    waiting: HashMap<Suspicion, usize>,
     /// Changes of the store.
     changes: VecDeque<Numbered>,
+    /// How many wait of those that are bounded for each session too.
+    repeated: HashMap<Repeatable, usize>,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,7 @@ struct Numbered {
 }
 
 impl Lanes {
-    /// How many suspicions of one kind about one session wait at most.
+    /// How many events that repeat the same about one session wait at most.
     const PER_SESSION: usize = 4;
 
     pub(super) fn new(capacity: usize) -> Self {
@@ -40,33 +41,30 @@ impl Lanes {
             next: 0,
             missed: 0,
             common: VecDeque::new(),
+            failures: VecDeque::new(),
             suspicions: VecDeque::new(),
-            waiting: HashMap::new(),
             changes: VecDeque::new(),
+            repeated: HashMap::new(),
         }
     }
 
-    fn push_suspicion(&mut self, suspicion: Suspicion, numbered: Numbered) {
-        let waiting = self.waiting.get(&suspicion).copied().unwrap_or_default();
-        if waiting >= Self::PER_SESSION {
-            self.missed += 1;
-            return;
+    fn lane_of(&mut self, event: &Event) -> &mut VecDeque<Numbered> {
+        match event {
+            Event::StoreFailed { .. } => &mut self.failures,
+            _ if event.repeatable().is_some() => &mut self.suspicions,
+            Event::Missed { .. } | Event::Rejected { .. } => &mut self.common,
+            _ => &mut self.changes,
         }
-        if let Some(dropped) = push(&mut self.suspicions, numbered, self.capacity) {
-            self.missed += 1;
-            self.forget(&dropped.event);
-        }
-        *self.waiting.entry(suspicion).or_default() += 1;
     }
 
     fn forget(&mut self, event: &Event) {
-        let Some(suspicion) = event.suspicion() else {
+        let Some(repeatable) = event.repeatable() else {
             return;
         };
-        if let Some(waiting) = self.waiting.get_mut(&suspicion) {
-            *waiting -= 1;
+        if let Some(waiting) = self.repeated.get_mut(&repeatable) {
+            *waiting = waiting.saturating_sub(1);
             if *waiting == 0 {
-                self.waiting.remove(&suspicion);
+                self.repeated.remove(&repeatable);
             }
         }
     }
@@ -74,19 +72,26 @@ impl Lanes {
 
 impl Buffer<Event> for Lanes {
     fn push(&mut self, event: Event) {
-        self.next += 1;
-        let number = self.next;
-        if let Some(suspicion) = event.suspicion() {
-            return self.push_suspicion(suspicion, Numbered { number, event });
-        }
-        let lane = match event {
-            Event::Missed { .. } | Event::Rejected { .. } | Event::StoreFailed { .. } => {
-                &mut self.common
+        if let Some(repeatable) = event.repeatable() {
+            let waiting = self.repeated.entry(repeatable).or_default();
+            if *waiting >= Self::PER_SESSION {
+                self.missed += 1;
+                return;
             }
-            _ => &mut self.changes,
+            *waiting += 1;
+        }
+        self.next += 1;
+        let (number, capacity) = (self.next, self.capacity);
+        let lane = self.lane_of(&event);
+        let dropped = if lane.len() >= capacity {
+            lane.pop_front()
+        } else {
+            None
         };
-        if push(lane, Numbered { number, event }, self.capacity).is_some() {
+        lane.push_back(Numbered { number, event });
+        if let Some(dropped) = dropped {
             self.missed += 1;
+            self.forget(&dropped.event);
         }
     }
 
@@ -95,7 +100,12 @@ impl Buffer<Event> for Lanes {
         if missed > 0 {
             return Some(Received::Missed(missed));
         }
-        let lanes = [&mut self.common, &mut self.suspicions, &mut self.changes];
+        let lanes = [
+            &mut self.common,
+            &mut self.failures,
+            &mut self.suspicions,
+            &mut self.changes,
+        ];
         let numbered = lanes.into_iter().filter_map(|lane| {
             let number = lane.front()?.number;
             Some((number, lane))
@@ -107,21 +117,10 @@ impl Buffer<Event> for Lanes {
     }
 }
 
-/// Adds an event, and returns the oldest one if there was no room.
-fn push(lane: &mut VecDeque<Numbered>, numbered: Numbered, capacity: usize) -> Option<Numbered> {
-    let dropped = if lane.len() >= capacity {
-        lane.pop_front()
-    } else {
-        None
-    };
-    lane.push_back(numbered);
-    dropped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mismatch, Refusal, SessionId, UserKey};
+    use crate::{Mismatch, Refusal, SessionId, StoreError, UserKey};
 
     fn id(n: u16) -> SessionId {
         let mut bytes = [0; 16];
@@ -169,6 +168,12 @@ mod tests {
                 Received::Item(Event::Renewed { id, .. }) => {
                     format!("renewed {}", id.as_bytes()[1])
                 }
+                Received::Item(Event::StoreFailed { error }) => match error {
+                    StoreError::CorruptRecord { id, .. } => {
+                        format!("damaged {}", id.as_bytes()[1])
+                    }
+                    _ => "failed".into(),
+                },
                 Received::Item(other) => panic!("{other:?}"),
             })
             .collect()
@@ -192,7 +197,7 @@ mod tests {
             "renewed 6",
         ];
         assert_eq!(taken(&mut lanes), all);
-        assert!(lanes.waiting.is_empty());
+        assert!(lanes.repeated.is_empty());
     }
 
     #[test]
@@ -235,9 +240,33 @@ mod tests {
             "mismatched 2",
         ];
         assert_eq!(taken(&mut lanes), all);
-        assert!(lanes.waiting.is_empty());
+        assert!(lanes.repeated.is_empty());
         lanes.push(rejected(Refusal::Reused, 2));
         assert_eq!(taken(&mut lanes), ["reused 2"]);
+    }
+
+    fn failed(error: StoreError) -> Event {
+        Event::StoreFailed { error }
+    }
+
+    #[test]
+    fn push_of_junk_keeps_failures_of_the_store() {
+        let mut lanes = Lanes::new(5);
+        lanes.push(failed(StoreError::outcome_unknown("torn")));
+        for n in 0..100 {
+            lanes.push(rejected(Refusal::Malformed, n));
+        }
+        // Requests with the cookie of a session whose record is damaged.
+        for _ in 0..100 {
+            lanes.push(failed(StoreError::corrupt(id(1), "damaged")));
+        }
+        let all = taken(&mut lanes);
+        assert_eq!(all[..2], ["missed 191", "failed"]);
+        assert_eq!(
+            all[7..],
+            ["damaged 1", "damaged 1", "damaged 1", "damaged 1"]
+        );
+        assert!(lanes.repeated.is_empty());
     }
 
     #[test]
@@ -246,9 +275,9 @@ mod tests {
         for n in 0..100 {
             lanes.push(rejected(Refusal::Reused, n));
         }
-        assert_eq!(lanes.waiting.len(), 3);
+        assert_eq!(lanes.repeated.len(), 3);
         let all = ["missed 97", "reused 97", "reused 98", "reused 99"];
         assert_eq!(taken(&mut lanes), all);
-        assert!(lanes.waiting.is_empty());
+        assert!(lanes.repeated.is_empty());
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::field::{DebugValue, debug, display};
 
 use crate::events::throttle::{Suppressed, Throttle, ThrottleByKey};
-use crate::events::{Event, Suspicion};
-use crate::{Kind, Refusal, Timestamp, UserKey};
+use crate::events::{Event, Repeatable};
+use crate::{Kind, Refusal, StoreError, Timestamp, UserKey};
 
 /// Writes events to the log by `tracing`, under the target `sessionup`.
 #[derive(Debug, Default)]
@@ -17,9 +17,11 @@ pub(crate) struct Log {
     /// What may be an attack, and what anybody can send: two cookies of ours, or an id with a secret
     /// that was made up.
     probes: Throttle,
-    /// Signs of a stolen token, by session: whoever has an account can cause them for the session of
-    /// their own, and must not hide those of others.
-    suspicions: ThrottleByKey<Suspicion>,
+    /// Signs of a stolen token, and reads of damaged records, by session: whoever has an account can
+    /// cause them for the session of their own, and must not hide those of others.
+    repeated: ThrottleByKey<Repeatable>,
+    /// What a flood of requests can cause by itself.
+    overloads: Throttle,
     failures: Throttle,
     /// What a clock that goes to and fro can cause.
     jumps: Throttle,
@@ -93,7 +95,7 @@ impl Log {
                 user_key,
                 ip,
             } => {
-                self.write_suspicion(event, now, |Suppressed { same, others }| {
+                self.write_repeatable(event, now, |Suppressed { same, others }| {
                     tracing::warn!(
                         target: "sessionup",
                         %id,
@@ -138,7 +140,7 @@ impl Log {
                         warn(Suppressed { same, others });
                     }),
                     Refusal::Mismatch(_) | Refusal::Reused => {
-                        self.write_suspicion(event, now, warn);
+                        self.write_repeatable(event, now, warn);
                     }
                     _ => self.rejections.pass(now, |suppressed| {
                         tracing::debug!(
@@ -153,17 +155,37 @@ impl Log {
                     }),
                 }
             }
-            Event::StoreFailed { error } => self.failures.pass(now, |suppressed| {
+            Event::StoreFailed { error } => {
                 let cause = std::error::Error::source(error).map(display);
-                tracing::error!(target: "sessionup", %error, cause, suppressed, "store failed");
-            }),
+                let write = |Suppressed { same, others }| {
+                    tracing::error!(
+                        target: "sessionup",
+                        %error,
+                        cause,
+                        suppressed = same,
+                        suppressed_others = others,
+                        "store failed"
+                    );
+                };
+                let throttle = match error {
+                    StoreError::CorruptRecord { .. } => {
+                        return self.write_repeatable(event, now, write);
+                    }
+                    StoreError::Overloaded => &self.overloads,
+                    _ => &self.failures,
+                };
+                throttle.pass(now, |same| {
+                    let others = None;
+                    write(Suppressed { same, others });
+                });
+            }
             Event::Missed { .. } => {}
         }
     }
 
-    fn write_suspicion(&self, event: &Event, now: Timestamp, write: impl FnOnce(Suppressed)) {
-        if let Some(suspicion) = event.suspicion() {
-            self.suspicions.pass(suspicion, now, write);
+    fn write_repeatable(&self, event: &Event, now: Timestamp, write: impl FnOnce(Suppressed)) {
+        if let Some(repeatable) = event.repeatable() {
+            self.repeated.pass(repeatable, now, write);
         }
     }
 

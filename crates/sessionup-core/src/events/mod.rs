@@ -18,7 +18,8 @@ use crate::{Kind, Mismatch, Refusal, SessionId, StoreError, Timestamp, UserKey};
 /// Something that happened to sessions. Received from [`Manager::events`](crate::Manager::events).
 ///
 /// Holds the user's key and the address of a request, which are personal data, and nothing of a
-/// token. Variants may get more fields: match them with `..`.
+/// token. Variants may get more fields: match them with `..`. `examples/audit.rs` of this crate makes
+/// an audit log of them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -159,6 +160,13 @@ impl Event {
         }
     }
 
+    /// Makes the event of a change that failed. If its outcome is unknown, all requests that wait for
+    /// the end of a session look whether theirs has ended.
+    #[must_use]
+    pub const fn store_failed(error: StoreError) -> Self {
+        Self::StoreFailed { error }
+    }
+
     /// Makes the event of the sessions of all users that were revoked, by no session.
     #[must_use]
     pub const fn revoked_everybody(sessions: u64, by: RevokedBy) -> Self {
@@ -171,38 +179,45 @@ impl Event {
 }
 
 impl Event {
-    /// Says what sign of a stolen token the event is, if it is one.
+    /// Says what the event repeats, if it is one that requests with the token of one session can
+    /// cause as often as they are sent.
     ///
-    /// Only what takes a token to cause: a secret that was made up is none.
-    pub(crate) const fn suspicion(&self) -> Option<Suspicion> {
-        let (id, sign) = match self {
-            Self::Mismatched { id, .. } => (*id, Sign::Mismatched),
+    /// Not what anybody can cause who knows the id of a session, such as a secret that was made up.
+    pub(crate) const fn repeatable(&self) -> Option<Repeatable> {
+        let (id, what) = match self {
+            Self::Mismatched { id, .. } => (*id, What::Mismatched),
             Self::Rejected {
                 id: Some(id),
                 reason,
                 ..
             } => match reason {
-                Refusal::Mismatch(_) => (*id, Sign::Mismatch),
-                Refusal::Reused => (*id, Sign::Reused),
+                Refusal::Mismatch(_) => (*id, What::RefusedMismatch),
+                Refusal::Reused => (*id, What::Reused),
                 _ => return None,
             },
+            Self::StoreFailed {
+                error: StoreError::CorruptRecord { id, .. },
+            } => (*id, What::Damaged),
             _ => return None,
         };
-        Some(Suspicion { id, sign })
+        Some(Repeatable { id, what })
     }
 }
 
-/// A sign that the token of a session was stolen.
+/// What requests with the token of one session can cause as often as they are sent: signs that the
+/// token was stolen, and reads of a damaged record. Bounded for each session, so that nobody hides
+/// those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Suspicion {
+pub(crate) struct Repeatable {
     id: SessionId,
-    sign: Sign,
+    what: What,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Sign {
-    Mismatch,
+enum What {
+    Damaged,
     Mismatched,
+    RefusedMismatch,
     Reused,
 }
 
@@ -280,9 +295,12 @@ impl<'a> Revocation<'a> {
 ///
 /// - changes: sessions that were created, renewed, evicted and revoked, and jumps of the clock;
 /// - signs of a stolen token: [`Event::Mismatched`], and [`Event::Rejected`] for
-///   [`Refusal::Reused`] and [`Refusal::Mismatch`]; of these at most four of each kind wait for each
-///   session, so that the owner of a session cannot drop the events about others;
-/// - the rest: other rejections, and failures of the store.
+///   [`Refusal::Reused`] and [`Refusal::Mismatch`];
+/// - failures of the store;
+/// - other rejections.
+///
+/// Of the signs of a stolen token and of reads of a damaged record, at most four of each kind wait for
+/// each session, so that the owner of one session cannot drop the events about others.
 ///
 /// [`Event::Missed`] says how many were dropped. No session ever waits for a receiver. Clones take
 /// from the same events, each of which is received once; another call of
@@ -302,7 +320,8 @@ impl Events {
         }
     }
 
-    /// Waits for the next event; `None` once the last of the managers is gone and all were received.
+    /// Waits for the next event; `None` once the store and all managers over it are gone and all events
+    /// were received.
     ///
     /// # Cancel safety
     ///

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn admit_of_a_new_key_makes_room_when_the_minute_is_over() {
+    fn admit_of_new_key_forgets_keys_after_a_minute() {
         let mut by_key = by_key();
         let keys = u32::try_from(ByKey::<u32>::KEYS).unwrap();
         for key in 0..keys {

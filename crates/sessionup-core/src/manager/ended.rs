@@ -21,6 +21,11 @@ const OVERLOAD: Duration = Duration::from_secs(1);
 impl Manager {
     /// Returns when a session has ended, or when nobody can say that it is live.
     pub(crate) async fn ended(&self, session: &Session) {
+        self.ended_by(session, Delay::new).await;
+    }
+
+    /// As [`Manager::ended`], with what waits for a while.
+    async fn ended_by<S: Future>(&self, session: &Session, sleep: impl Fn(Duration) -> S) {
         let watch = self.watch(session);
         let mut looked_at = None;
         loop {
@@ -34,8 +39,8 @@ impl Manager {
                 Ok(None) | Err(_) => return,
             };
             let stands_still = looked_at.replace(now) == Some(now);
-            let sleep = Delay::new(pause(left, stands_still));
-            either(pin!(watch.rung()), pin!(sleep)).await;
+            let slept = sleep(pause(left, stands_still));
+            either(pin!(watch.rung()), pin!(slept)).await;
         }
     }
 }
@@ -62,7 +67,41 @@ async fn either<A: Future, B: Future>(mut first: Pin<&mut A>, mut second: Pin<&m
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::{ManualClock, MemoryStore, Peer, Timestamp};
+
+    #[tokio::test]
+    async fn ended_while_time_stands_still_pauses_for_longer() {
+        let clock = ManualClock::at(Timestamp::from_millis(0));
+        let manager = Manager::builder(MemoryStore::new())
+            .clock(clock.clone())
+            .lifetime(Duration::from_millis(5))
+            .build()
+            .unwrap();
+        let login = manager.sessions([], Peer::default());
+        let session = login.init("ann").await.unwrap();
+        let pauses = Mutex::new(Vec::new());
+
+        let ended = manager.ended_by(&session, |pause| {
+            let mut pauses = pauses.lock().unwrap();
+            pauses.push(pause);
+            assert!(pauses.len() < 5, "{pauses:?}");
+            if pauses.len() == 4 {
+                clock.advance(Duration::from_millis(5));
+            }
+            ready(())
+        });
+        ended.await;
+
+        let first = Duration::from_millis(5);
+        assert_eq!(
+            *pauses.lock().unwrap(),
+            [first, OVERLOAD, OVERLOAD, OVERLOAD]
+        );
+    }
 
     #[test]
     fn nobody_asks_again_and_again_whether_time_goes_on() {

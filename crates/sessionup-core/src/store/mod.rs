@@ -81,7 +81,8 @@ use crate::{Record, SessionId, Timestamp, UserKey};
 /// [`Cleanup`](crate::Cleanup) drives `prune` from a thread of its own. A store that needs a
 /// runtime keeps a handle to it.
 ///
-/// Implementers write plain `async fn`s. Everybody else takes `Arc<dyn DynStore>`, which is a
+/// Implementers write plain `async fn`s; `examples/store.rs` of this crate is a whole store to begin
+/// with. Everybody else takes `Arc<dyn DynStore>`, which is a
 /// `Store` too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session store",

@@ -40,7 +40,9 @@ impl SharedState {
     /// Passes an event on to the receivers of all managers over the store, and wakes the requests
     /// that wait for the end of a session that it may be about.
     ///
-    /// For changes that no manager made, such as those of a command line.
+    /// For changes that no manager made, such as those of a command line. [`Event::revoked`],
+    /// [`Event::revoked_user`] and [`Event::revoked_everybody`] make such events, by
+    /// [`RevokedBy::Operator`](crate::RevokedBy::Operator). Writes nothing to the log.
     pub fn notify(&self, event: &Event) {
         self.hub.publish(event, None);
     }

@@ -1,27 +1,54 @@
 //! A copy of a bucket as it is at one moment, while the store goes on.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use redb::backends::FileBackend;
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
-    WriteTransaction,
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    Value, WriteTransaction,
 };
 use sessionup_core::StoreError;
 
 use crate::control::protocol::{Refusal, chain};
+use crate::directory::sync_directory;
 use crate::error::Halt;
-use crate::file::{Beside, new_file, sync_directory};
+use crate::file::beside;
+use crate::identity::Identity;
 use crate::reader;
 use crate::shared::Shared;
 
-/// Writes it to a file that is not there yet; says how many bytes it has.
-pub(crate) fn write(shared: &Shared, path: &Path) -> Result<u64, Refusal> {
+/// A copy that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl Made {
+    /// Removes it, unless another file has taken its place. Says whether it is gone.
+    pub(crate) fn discard(&self) -> bool {
+        let found = fs::symlink_metadata(&self.path);
+        let is_there = found.is_ok_and(|found| Identity::of(&found) == self.identity);
+        let is_gone = is_there && fs::remove_file(&self.path).is_ok();
+        if is_gone {
+            tracing::info!(target: "sessionup_redb", path = %self.path.display(), "backup was removed: who asked for it did not take it");
+        }
+        is_gone
+    }
+}
+
+/// Writes it to a file that is not there yet. If that fails, nothing is left of it.
+pub(crate) fn write(
+    shared: &Shared,
+    path: &Path,
+    sync: fn(&File) -> io::Result<()>,
+) -> Result<Made, Refusal> {
     if !path.is_absolute() {
-        return Err(refused(&io::Error::from(ErrorKind::InvalidFilename)));
+        return Err(failed("path is not absolute"));
     }
     // They may be there and are refused; in a copy they would not be.
     if !shared.doubts.is_empty() {
@@ -31,19 +58,26 @@ pub(crate) fn write(shared: &Shared, path: &Path) -> Result<u64, Refusal> {
         .place
         .read(|database| database.begin_read().map_err(Halt::from));
     let snapshot = reader::answer(shared, snapshot)?;
-    let beside = Beside::of(path);
-    let file = new_file(&beside.0).map_err(|error| refused(&error))?;
-    copy_bucket(shared, &snapshot, file).map_err(|error| refused(&error))?;
-    let placed = place(&beside.0, path);
+    let beside = beside(path).map_err(|error| refused(path, &error))?;
+    let file = beside.reopen().map_err(|error| refused(path, &error))?;
+    copy_bucket(shared, &snapshot, file).map_err(|error| refused_by_redb(path, error))?;
+    let found = beside.as_file().metadata();
+    let found = found.map_err(|error| refused(path, &error))?;
+    let made = Made {
+        path: path.to_owned(),
+        bytes: found.len(),
+        identity: Identity::of(&found),
+    };
+    place(beside.path(), path).map_err(|error| refused(path, &error))?;
     drop(beside);
-    placed
-        .and_then(|()| sync_directory(path))
-        .and_then(|()| fs::metadata(path))
-        .map(|file| file.len())
-        .map_err(|error| refused(&error))
+    sync_directory(path, sync).map_err(|error| {
+        made.discard();
+        refused(path, &error)
+    })?;
+    Ok(made)
 }
 
-fn copy_bucket(shared: &Shared, from: &ReadTransaction, file: fs::File) -> Result<(), redb::Error> {
+fn copy_bucket(shared: &Shared, from: &ReadTransaction, file: File) -> Result<(), redb::Error> {
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(FileBackend::new(file)?)?;
@@ -58,6 +92,11 @@ fn copy_bucket(shared: &Shared, from: &ReadTransaction, file: fs::File) -> Resul
     copying.copy(schema.sessions())?;
     copying.copy(schema.by_user())?;
     copying.copy(schema.by_expiry())?;
+    match from.open_table(schema.tombstones()) {
+        Ok(_) => copying.copy(schema.tombstones())?,
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     to.commit()?;
     Ok(database.close()?)
 }
@@ -98,14 +137,68 @@ fn place(made: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-fn refused(error: &(dyn std::error::Error + 'static)) -> Refusal {
-    let beneath = chain(error);
-    let reason = if beneath.is_empty() {
-        error.to_string()
-    } else {
-        format!("{error}: {beneath}")
-    };
+fn failed(reason: impl Into<String>) -> Refusal {
+    let reason = reason.into();
     Refusal::Backup { reason }
 }
 
+/// Says what the process of the store, which is another one than the caller's, could not do.
+fn refused(path: &Path, error: &io::Error) -> Refusal {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::AlreadyExists => Refusal::BackupExists,
+        ErrorKind::PermissionDenied => Refusal::BackupDenied {
+            user: rustix::process::geteuid().as_raw(),
+        },
+        ErrorKind::NotFound | ErrorKind::NotADirectory => failed(format!(
+            "the server's process writes it, and in its view of the file system there is no directory for {path}"
+        )),
+        _ => failed(format!(
+            "the server's process could not write {path}: {error}"
+        )),
+    }
+}
+
+fn refused_by_redb(path: &Path, error: redb::Error) -> Refusal {
+    match error {
+        redb::Error::Io(error) => refused(path, &error),
+        redb::Error::DatabaseClosed => failed("the server is closing"),
+        error => {
+            let (path, beneath) = (path.display(), chain(&error));
+            let beneath = if beneath.is_empty() {
+                beneath
+            } else {
+                format!(": {beneath}")
+            };
+            failed(format!(
+                "the server's process could not write {path}: {error}{beneath}"
+            ))
+        }
+    }
+}
+
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_say_who_writes_and_where() {
+        use ErrorKind as E;
+        let of = |kind: ErrorKind| refused(Path::new("/b"), &kind.into());
+        assert!(matches!(of(E::AlreadyExists), Refusal::BackupExists));
+        let user = rustix::process::geteuid().as_raw();
+        let denied = of(E::PermissionDenied);
+        assert!(matches!(denied, Refusal::BackupDenied { user: told } if told == user));
+        for kind in [E::NotFound, E::NotADirectory, E::StorageFull] {
+            let Refusal::Backup { reason } = of(kind) else {
+                panic!("{kind:?}");
+            };
+            assert!(
+                reason.contains("server's process") && reason.contains("/b"),
+                "{reason}"
+            );
+        }
+    }
+}

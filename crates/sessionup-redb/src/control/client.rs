@@ -1,6 +1,6 @@
 //! Who asks a store from outside.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use sessionup_core::{Pruned, SessionId, StoreError, Timestamp, UserKey};
 
 use crate::control::error::ControlError;
 use crate::control::protocol::{
-    Answer, FoundSession, LONGEST_ANSWER, LONGEST_REQUEST, PIECE, PROTOCOL, Refusal, Request, User,
-    Wish, read_frame, write_frame,
+    Answer, FoundSession, LONGEST_ANSWER, LONGEST_REQUEST, PIECE, PROTOCOL, Refusal, Request,
+    SentPath, User, Wish, read_frame, write_frame,
 };
 use crate::control::socket;
 use crate::health::Health;
+use crate::identity::Identity;
 use crate::verify::Report;
 
 /// Asks the store of another process, which has its database open and was opened with
@@ -64,21 +65,55 @@ pub struct Control {
 }
 
 impl Control {
-    /// Finds the store that has the database at a path open, and asks how it is.
+    /// Finds the store that has the database at a path open, and asks how it is and which file it has.
     ///
     /// # Errors
     ///
-    /// [`ControlError::NobodyListens`] also if there is no file.
+    /// [`ControlError::NobodyListens`] also if there is no file, [`ControlError::OtherFile`] if a store
+    /// listens whose file was replaced or deleted.
     pub fn connect(database: impl AsRef<Path>, bucket: &str) -> Result<Self, ControlError> {
+        Self::connect_within(database, bucket, Duration::from_secs(30))
+    }
+
+    /// As [`connect`](Control::connect), and waits so long for each answer, also for the first. See
+    /// [`patience`](Control::patience).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Control::connect).
+    pub fn connect_within(
+        database: impl AsRef<Path>,
+        bucket: &str,
+        patience: Duration,
+    ) -> Result<Self, ControlError> {
         let database = database.as_ref();
         let socket = socket::beside(database).map_err(|error| unreached(database, error))?;
         let control = Self {
             socket,
             bucket: bucket.to_owned(),
-            patience: Duration::from_secs(30),
+            patience,
         };
         control.health()?;
+        control.check_file(database)?;
         Ok(control)
+    }
+
+    /// Fails if the store has another file open than the one that a path leads to.
+    fn check_file(&self, database: &Path) -> Result<(), ControlError> {
+        let Answer::File {
+            identity,
+            is_displaced,
+        } = self.ask(Wish::File, Some(self.patience))?
+        else {
+            return Err(unexpected());
+        };
+        if is_displaced || !is_same_file(fs::metadata(database), identity) {
+            return Err(ControlError::OtherFile {
+                path: database.to_owned(),
+                socket: self.socket.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// Waits so long for an answer, or longer where that is said. Defaults to 30 seconds.
@@ -121,17 +156,30 @@ impl Control {
     ///
     /// As [`Control`] says.
     pub fn of_user(&self, user: &UserKey) -> Result<Vec<FoundSession>, ControlError> {
-        let user = User(user.clone());
         let mut found = Vec::<FoundSession>::new();
         loop {
             let last = found.last().map(|(id, _)| *id);
-            let user = user.clone();
-            let piece = self.found(Wish::OfUser { user, last })?;
+            let piece = self.of_user_after(user, last)?;
             if piece.is_empty() {
                 return Ok(found);
             }
             found.extend(piece);
         }
+    }
+
+    /// Returns some sessions of exactly this user in the order of their ids, from the first one after an
+    /// id. None is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn of_user_after(
+        &self,
+        user: &UserKey,
+        last: Option<SessionId>,
+    ) -> Result<Vec<FoundSession>, ControlError> {
+        let user = User(user.clone());
+        self.found(Wish::OfUser { user, last })
     }
 
     /// Returns how many records there are, those that cannot be read included. Takes no time.
@@ -201,6 +249,16 @@ impl Control {
         })
     }
 
+    /// Ends the sessions of all users, all or none; says how many. Logins that began before are refused.
+    /// See [`Store::delete_all`](sessionup_core::Store::delete_all).
+    ///
+    /// # Errors
+    ///
+    /// As [`Control`] says.
+    pub fn delete_all(&self) -> Result<u64, ControlError> {
+        self.deleted(Wish::DeleteAll)
+    }
+
     /// Deletes at most so many records whose time is over, by the clock of the store and as careful
     /// with it as the store's own cleanup is.
     ///
@@ -231,28 +289,45 @@ impl Control {
     /// Has the store write a copy of its bucket as it is at one moment; says how many bytes it has.
     /// Waits for it as long as it takes.
     ///
-    /// - The process of the store makes the file, which nobody else can read and which must not be
-    ///   there before. It appears under its name when it is whole and on the disk.
+    /// - The process of the store makes the file, with its permissions and in its view of the file
+    ///   system. Nobody else can read it, and it must not be there before. It appears under its name
+    ///   when it is whole and on the disk; if the caller is gone by then, or does not see it, it is
+    ///   removed again.
     /// - It has the tables of the bucket and nothing else that may be in the file, and can be opened
     ///   as a store. Uses of the last moments may be missing.
     /// - While it is being written, what is deleted from the store keeps its room there.
     ///
     /// # Errors
     ///
-    /// As [`Control`] says; [`ControlError::Backup`]; [`ControlError::Busy`] while a check or another
-    /// backup is running.
+    /// As [`Control`] says; [`ControlError::Backup`], [`ControlError::BackupDenied`],
+    /// [`ControlError::BackupElsewhere`], [`ControlError::BackupExists`]; [`ControlError::Busy`] while
+    /// a check or another backup is running.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<u64, ControlError> {
         let failed = |error: io::Error| ControlError::Backup {
             reason: error.to_string(),
         };
         let path = std::path::absolute(to).map_err(failed)?;
         if fs::symlink_metadata(&path).is_ok() {
-            return Err(failed(ErrorKind::AlreadyExists.into()));
+            return Err(ControlError::BackupExists {
+                path,
+                is_seen_here: true,
+            });
         }
-        if path.to_str().is_none() {
-            return Err(failed(ErrorKind::InvalidFilename.into()));
+        let sent = || SentPath(path.clone());
+        let (bytes, identity) = match self.ask(Wish::Backup { path: sent() }, None) {
+            Ok(Answer::Backup { bytes, identity }) => (bytes, identity),
+            Ok(_) => return Err(unexpected()),
+            Err(error) => return Err(of_backup(&path, error)),
+        };
+        if is_same_file(fs::symlink_metadata(&path), identity) {
+            return Ok(bytes);
         }
-        self.number(Wish::Backup { path }, None)
+        let discard = Wish::DiscardBackup { path: sent() };
+        let discarded = self.ask(discard, Some(self.patience));
+        Err(ControlError::BackupElsewhere {
+            path,
+            is_removed: matches!(discarded, Ok(Answer::Discarded(true))),
+        })
     }
 
     fn found(&self, wish: Wish) -> Result<Vec<FoundSession>, ControlError> {
@@ -290,8 +365,8 @@ impl Control {
         if request.len() > LONGEST_REQUEST {
             return Err(ControlError::TooLong);
         }
-        let stream =
-            socket::connect(&self.socket).map_err(|error| unreached(&self.socket, error))?;
+        let stream = socket::connect(&self.socket, patience.unwrap_or(self.patience));
+        let stream = stream.map_err(|error| unreached(&self.socket, error))?;
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let sent = write_frame(&stream, &request, until);
         // A store that is busy says so without waiting for the request.
@@ -299,6 +374,10 @@ impl Control {
             (_, Ok(answer)) => answer,
             // What did not come wholly is not carried out.
             (Err(_), Err(_)) => return Err(ControlError::Busy),
+            (Ok(()), Err(error)) if error.kind() == ErrorKind::TimedOut => {
+                let waited = patience.unwrap_or_default();
+                return Err(ControlError::TimedOut { waited });
+            }
             (Ok(()), Err(error)) => return Err(unanswered(error)),
         };
         match serde_json::from_slice(&answer) {
@@ -312,6 +391,14 @@ impl Control {
         let store = ControlError::Store;
         match refusal {
             Refusal::Backup { reason } => ControlError::Backup { reason },
+            Refusal::BackupDenied { user } => ControlError::BackupDenied {
+                path: PathBuf::new(),
+                user,
+            },
+            Refusal::BackupExists => ControlError::BackupExists {
+                path: PathBuf::new(),
+                is_seen_here: false,
+            },
             Refusal::Bucket { found } => ControlError::OtherBucket {
                 wanted: self.bucket.clone(),
                 found,
@@ -333,6 +420,30 @@ impl Control {
     }
 }
 
+/// Adds where a backup was to be, which its refusal does not repeat.
+fn of_backup(to: &Path, error: ControlError) -> ControlError {
+    let path = to.to_owned();
+    match error {
+        ControlError::BackupDenied { user, .. } => ControlError::BackupDenied { path, user },
+        ControlError::BackupExists { is_seen_here, .. } => {
+            ControlError::BackupExists { path, is_seen_here }
+        }
+        error => error,
+    }
+}
+
+/// Says whether what was found can be a file that another process has, as far as it can be told.
+fn is_same_file(found: io::Result<Metadata>, identity: Option<Identity>) -> bool {
+    match found {
+        Ok(found) => match (Identity::of(&found), identity) {
+            (Some(here), Some(there)) => here.may_be(there),
+            _ => true,
+        },
+        // What cannot be looked at may be there.
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}
+
 fn unreached(path: &Path, error: io::Error) -> ControlError {
     let path = path.to_owned();
     match error.kind() {
@@ -340,6 +451,8 @@ fn unreached(path: &Path, error: io::Error) -> ControlError {
             ControlError::NobodyListens { path }
         }
         ErrorKind::PermissionDenied => ControlError::PermissionDenied { path },
+        // Too many others wait to be taken.
+        ErrorKind::WouldBlock => ControlError::Busy,
         _ => ControlError::Io {
             path,
             source: Arc::new(error),

@@ -1,17 +1,21 @@
 //! Carries requests out, by the operations of the store.
 
-use std::sync::{Arc, Mutex, TryLockError};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use futures_executor::block_on;
 use redb::{Database, ReadableDatabase};
-use sessionup_core::{Clock, SessionId, Store, StoreError, Timestamp, UserKey};
+use sessionup_core::{Clock, Event, RevokedBy, SessionId, Store, StoreError, Timestamp, UserKey};
 
-use crate::control::backup;
+use crate::control::backup::{self, Made};
 use crate::control::protocol::{
     Answer, PIECE, PIECE_BYTES, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
 };
-use crate::control::server::Answers;
+use crate::control::server::{Answers, Reply};
 use crate::error::{Halt, OpenError};
+use crate::identity::Watched;
 use crate::queue::Room;
 use crate::reader;
 use crate::schema::Schema;
@@ -31,6 +35,9 @@ pub(crate) struct Desk {
     clock: Arc<dyn Clock>,
     /// Held by the one request that takes long.
     long: Mutex<()>,
+    /// The backup that was made last.
+    made: Arc<Mutex<Option<Made>>>,
+    sync_directory: fn(&File) -> io::Result<()>,
 }
 
 impl Desk {
@@ -39,6 +46,8 @@ impl Desk {
             store,
             clock,
             long: Mutex::new(()),
+            made: Arc::default(),
+            sync_directory: File::sync_all,
         }
     }
 
@@ -67,12 +76,21 @@ impl Desk {
         let shared = self.shared();
         match wish {
             Wish::After { last, at_most } => self.piece(None, last, at_most),
-            Wish::Backup { path } => self.long(|| backup::write(shared, &path).map(Answer::Number)),
+            Wish::Backup { path } => self.long(|| self.backup(&path.0)),
             Wish::Bytes => self.long(|| self.measured(walk::bytes)),
             Wish::Count => self.measured(walk::count),
             Wish::Delete { id, owner } => self.delete(id, owner.as_ref()),
+            Wish::DeleteAll => self.delete_all(),
             Wish::DeleteMany { ids } => self.delete_many(&ids),
             Wish::DeleteUser { user, except } => self.delete_user(&user.0, &except),
+            Wish::DiscardBackup { path } => {
+                let made = lock(&self.made).take_if(|made| made.path == path.0);
+                Ok(Answer::Discarded(made.is_some_and(|made| made.discard())))
+            }
+            Wish::File => Ok(Answer::File {
+                identity: shared.file.as_ref().and_then(Watched::identity),
+                is_displaced: shared.file.as_ref().is_some_and(Watched::is_displaced),
+            }),
             Wish::Find { id } => self.find(id),
             Wish::Health => Ok(Answer::Health(self.store.health())),
             Wish::OfUser { user, last } => self.piece(Some(&user.0), last, PIECE),
@@ -94,6 +112,16 @@ impl Desk {
             }
             Err(TryLockError::WouldBlock) => Err(Refusal::Busy),
         }
+    }
+
+    fn backup(&self, path: &Path) -> Result<Answer, Refusal> {
+        let made = backup::write(self.shared(), path, self.sync_directory)?;
+        let Made {
+            bytes, identity, ..
+        } = made;
+        tracing::info!(target: "sessionup_redb", path = %path.display(), bytes, "backup made over the control socket");
+        *lock(&self.made) = Some(made);
+        Ok(Answer::Backup { bytes, identity })
     }
 
     fn measured(
@@ -119,7 +147,7 @@ impl Desk {
     }
 
     /// Reads some records, of one user or all, from the first after an id; as
-    /// [`reader::list_page`] in what concerns uses and doubts, which it holds while it reads.
+    /// [`listing::page`](crate::listing::page) in what concerns uses and doubts.
     fn piece(
         &self,
         user: Option<&UserKey>,
@@ -133,28 +161,33 @@ impl Desk {
         let limit = Limit {
             records: at_most.clamp(1, PIECE),
             bytes: PIECE_BYTES,
+            looks: PIECE,
         };
-        // More than one round if all of a round's are in doubt: none would be the end.
+        // More than one round if all of a round's have ended or are in doubt: none would be the end.
         while piece.is_empty() {
+            let revocations = shared.doubts.revocations();
             let touches = shared.touches.hold();
             let read = shared.place.read(|database| {
+                let schema = &shared.schema;
                 let Some(user) = user else {
                     let transaction = database.begin_read()?;
-                    let piece = walk::piece(&transaction, &shared.schema, None, last, limit);
+                    let piece = walk::piece(&transaction, schema, None, last, limit, revocations);
                     return piece.map_err(Halt::Broken);
                 };
                 let (transaction, unlisted) =
                     shared.unlisted.read(database, user, last, usize::MAX)?;
                 let unlisted = &unlisted;
                 let whose = Some(Whose { user, unlisted });
-                let piece = walk::piece(&transaction, &shared.schema, whose, last, limit);
+                let piece = walk::piece(&transaction, schema, whose, last, limit, revocations);
                 piece.map_err(Halt::Broken)
             });
             let found = reader::answer(shared, read)?;
             let doubts = shared.doubts.hold();
-            let Some((id, _)) = found.last() else { break };
-            last = Some(*id);
-            for (id, mut record) in found {
+            if found.last == last {
+                break;
+            }
+            last = found.last;
+            for (id, mut record) in found.found {
                 if doubts.contains(id) {
                     continue;
                 }
@@ -169,8 +202,11 @@ impl Desk {
 
     fn delete(&self, id: SessionId, owner: Option<&User>) -> Result<Answer, Refusal> {
         let owner = owner.map(|owner| &owner.0);
-        let deleted = block_on(self.store.delete(id, owner))?;
+        let deleted = self.outcome(block_on(self.store.delete(id, owner)))?;
         tracing::info!(target: "sessionup_redb", %id, deleted, "session revoked over the control socket");
+        if deleted {
+            self.tell(&Event::revoked(id, RevokedBy::Operator));
+        }
         Ok(Answer::Deleted(deleted.into()))
     }
 
@@ -182,8 +218,12 @@ impl Desk {
                 id: *id,
                 owner: None,
             });
-            for was_there in block_on(self.store.write_all(ends, Room::Reserved))? {
-                deleted += u64::from(was_there);
+            let ended = self.outcome(block_on(self.store.write_all(ends, Room::Reserved)))?;
+            for (id, was_there) in ids.iter().zip(ended) {
+                if was_there {
+                    deleted += 1;
+                    self.tell(&Event::revoked(*id, RevokedBy::Operator));
+                }
             }
         }
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions revoked over the control socket");
@@ -191,9 +231,37 @@ impl Desk {
     }
 
     fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<Answer, Refusal> {
-        let deleted = block_on(self.store.delete_user(user, except))?.deleted;
+        let deleted = self.outcome(block_on(self.store.delete_user(user, except)))?;
+        let deleted = deleted.deleted;
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions of a user revoked over the control socket");
+        if deleted > 0 {
+            let by = RevokedBy::Operator;
+            self.tell(&Event::revoked_user(user.clone(), deleted, by));
+        }
         Ok(Answer::Deleted(deleted))
+    }
+
+    fn delete_all(&self) -> Result<Answer, Refusal> {
+        let deleted = self.outcome(block_on(self.store.delete_all()))?;
+        tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions of all users revoked over the control socket");
+        if deleted > 0 {
+            self.tell(&Event::revoked_everybody(deleted, RevokedBy::Operator));
+        }
+        Ok(Answer::Deleted(deleted))
+    }
+
+    /// Tells the managers over the store, which have heard of nothing, and wakes the requests that wait
+    /// for the end of a session. Those of expired sessions have a timer.
+    fn tell(&self, event: &Event) {
+        self.shared().managers.notify(event);
+    }
+
+    /// Tells of a revocation whose outcome is unknown: its sessions are refused from now on.
+    fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error @ StoreError::OutcomeUnknown { .. }) = &outcome {
+            self.tell(&Event::store_failed(error.clone()));
+        }
+        outcome
     }
 
     fn prune(&self, at_most: usize) -> Result<Answer, Refusal> {
@@ -212,14 +280,29 @@ impl Desk {
 }
 
 impl Answers for Desk {
-    fn answer(&self, request: &[u8]) -> Vec<u8> {
+    fn answer(&self, request: &[u8]) -> Reply {
         let answer = self.read(request).and_then(|wish| self.carry_out(wish));
-        encoded(&answer.unwrap_or_else(Answer::Refused))
+        let answer = answer.unwrap_or_else(Answer::Refused);
+        let mut reply = Reply::from(encoded(&answer));
+        if matches!(answer, Answer::Backup { .. }) {
+            // A finished copy of all sessions is not left where nobody knows of it.
+            let made = Arc::clone(&self.made);
+            reply.unheard = Some(Box::new(move || {
+                if let Some(made) = lock(&made).take() {
+                    made.discard();
+                }
+            }));
+        }
+        reply
     }
 
     fn busy(&self) -> Vec<u8> {
         encoded(&Answer::Refused(Refusal::Busy))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Nothing that is answered has keys that are no text, so this does not fail. Whoever gets nothing
@@ -239,8 +322,10 @@ mod tests {
     use sessionup_core::{CreateOptions, Record, Replaced, SecretHash, Session, SystemClock};
 
     use super::*;
+    use crate::control::protocol::SentPath;
 
     fn desk() -> Desk {
+        crate::limit::watch();
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
         let store = RedbStore::new(Arc::new(database.unwrap()), "b", Duration::ZERO).unwrap();
         Desk::new(store, Arc::new(SystemClock::default()))
@@ -270,7 +355,7 @@ mod tests {
             let created = desk.store.create(record, CreateOptions::default(), time(0));
             block_on(created).unwrap();
         }
-        desk.shared().put_in_doubt([id(1), id(3)]);
+        desk.shared().put_in_doubt([id(1), id(3)], &[]);
         let user = User(UserKey::new("ann").unwrap());
         let (last, at_most) = (None, 1);
 
@@ -284,12 +369,43 @@ mod tests {
         assert_eq!(found(desk.carry_out(Wish::After { last, at_most })), []);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("copy.redb");
-        let copied = desk.carry_out(Wish::Backup { path: path.clone() });
+        let copied = desk.carry_out(Wish::Backup {
+            path: SentPath(path.clone()),
+        });
         assert!(
             matches!(copied, Err(Refusal::Unavailable { .. })),
             "{copied:?}"
         );
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn backup_that_is_undone_leaves_nothing() {
+        let desk = desk();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("copy.redb");
+        let backup = || Wish::Backup {
+            path: SentPath(path.clone()),
+        };
+        let reply = desk.answer(&request(backup()));
+        assert!(path.exists());
+        reply.unheard.unwrap()();
+        assert!(!path.exists());
+
+        // Nor does one whose name may not be durable.
+        let mut desk = desk;
+        desk.sync_directory = |_| Err(io::ErrorKind::TimedOut.into());
+        let refused = desk.carry_out(backup());
+        assert!(
+            matches!(refused, Err(Refusal::Backup { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        desk.sync_directory = |_| Err(io::ErrorKind::InvalidInput.into());
+        assert!(matches!(
+            desk.carry_out(backup()),
+            Ok(Answer::Backup { .. })
+        ));
     }
 
     /// Neither the present one nor the one before.
@@ -309,7 +425,7 @@ mod tests {
             Wish::After { last, at_most },
             Wish::OfUser { user, last },
         ] {
-            let answer = String::from_utf8(desk.answer(&request(wish))).unwrap();
+            let answer = String::from_utf8(desk.answer(&request(wish)).bytes).unwrap();
             let record = answer.split('"').max_by_key(|part| part.len()).unwrap();
             let bytes = BASE64.decode(record.as_bytes()).unwrap();
             let has = |byte| bytes.windows(8).any(|window| window == [byte; 8]);
@@ -346,7 +462,7 @@ mod tests {
                 Wish::Prune { at_most: usize::MAX },
             ];
             let mut damaged = request(wishes.into_iter().nth(wish).unwrap());
-            let whole: Answer = serde_json::from_slice(&DESK.answer(&damaged)).unwrap();
+            let whole: Answer = serde_json::from_slice(&DESK.answer(&damaged).bytes).unwrap();
             prop_assert!(!matches!(whole, Answer::Refused(_)), "{whole:?}");
             if let Some((index, byte)) = change {
                 let place = index.index(damaged.len());
@@ -356,7 +472,7 @@ mod tests {
                 damaged.truncate(index.index(damaged.len()));
             }
             for request in [damaged, bytes] {
-                let answer = DESK.answer(&request);
+                let answer = DESK.answer(&request).bytes;
                 prop_assert!(serde_json::from_slice::<Answer>(&answer).is_ok());
             }
         }

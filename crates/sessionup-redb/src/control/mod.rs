@@ -22,7 +22,7 @@ mod socket;
 pub use client::Control;
 pub use error::ControlError;
 pub use protocol::FoundSession;
-#[cfg(unix)]
 pub(crate) use socket::beside as socket_beside;
+pub(crate) use socket::listens_beside;
 #[cfg(not(unix))]
 pub(crate) use socket::unsupported;

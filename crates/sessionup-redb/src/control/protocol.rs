@@ -18,11 +18,12 @@ use sessionup_core::{Record, SecretHash, Session, SessionId, StoreError, UserKey
 
 use crate::control::socket::Stream;
 use crate::health::Health;
+use crate::identity::Identity;
 use crate::record::{Stored, encode_new};
 use crate::verify::Report;
 use crate::walk::Found;
 
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// Most bytes of a request: some twenty-five thousand ids.
 pub(crate) const LONGEST_REQUEST: usize = 1024 * 1024;
 /// Most bytes of an answer.
@@ -53,7 +54,7 @@ pub(crate) enum Wish {
         at_most: usize,
     },
     Backup {
-        path: PathBuf,
+        path: SentPath,
     },
     Bytes,
     Count,
@@ -61,6 +62,7 @@ pub(crate) enum Wish {
         id: SessionId,
         owner: Option<User>,
     },
+    DeleteAll,
     DeleteMany {
         ids: Vec<SessionId>,
     },
@@ -68,6 +70,11 @@ pub(crate) enum Wish {
         user: User,
         except: Vec<SessionId>,
     },
+    /// Removes the backup that was made last, which who asked for it does not find.
+    DiscardBackup {
+        path: SentPath,
+    },
+    File,
     Find {
         id: SessionId,
     },
@@ -88,11 +95,24 @@ pub(crate) enum Wish {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
+    Backup {
+        bytes: u64,
+        identity: Option<Identity>,
+    },
     Deleted(u64),
+    Discarded(bool),
+    /// Which file the store has open, and whether its path leads to another one or to none.
+    File {
+        identity: Option<Identity>,
+        is_displaced: bool,
+    },
     Found(Vec<Sent>),
     Health(Health),
     Number(u64),
-    Pruned { deleted: u64, more: bool },
+    Pruned {
+        deleted: u64,
+        more: bool,
+    },
     Refused(Refusal),
     Report(Report),
 }
@@ -102,6 +122,8 @@ pub(crate) enum Answer {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     Backup { reason: String },
+    BackupDenied { user: u32 },
+    BackupExists,
     Bucket { found: String },
     Busy,
     Closed,
@@ -131,6 +153,34 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let beneath = std::iter::successors(error.source(), |error| error.source());
     let texts: Vec<_> = beneath.map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+/// A path on its way: its bytes, which need not be text, in base64.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct SentPath(pub(crate) PathBuf);
+
+impl TryFrom<String> for SentPath {
+    type Error = &'static str;
+
+    #[cfg(unix)]
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        use std::os::unix::ffi::OsStringExt;
+        let bytes = BASE64.decode(text.as_bytes());
+        let bytes = bytes.map_err(|_| "path is not in base64")?;
+        Ok(Self(std::ffi::OsString::from_vec(bytes).into()))
+    }
+
+    #[cfg(not(unix))]
+    fn try_from(_: String) -> Result<Self, Self::Error> {
+        Err("this system has no control sockets")
+    }
+}
+
+impl From<SentPath> for String {
+    fn from(path: SentPath) -> Self {
+        BASE64.encode(path.0.as_os_str().as_encoded_bytes())
+    }
 }
 
 /// A user key that was checked.
@@ -167,7 +217,7 @@ impl Sent {
         let record = match record {
             Ok(record) => {
                 let bare = Record::new(record.session, SecretHash::from_bytes([0; 32]));
-                Ok(BASE64.encode(&encode_new(&bare, 0)))
+                Ok(BASE64.encode(&encode_new(&bare, 0, 0)))
             }
             Err(error) => Err(chain(&error)),
         };
@@ -226,6 +276,10 @@ fn read_to(
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(read) => bytes.extend(room.iter().take(read)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // How sockets tell that the time is over.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(ErrorKind::TimedOut.into());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -247,6 +301,10 @@ pub(crate) fn write_frame(
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // How sockets tell that the time is over.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(ErrorKind::TimedOut.into());
+            }
             Err(error) => return Err(error),
         }
     }

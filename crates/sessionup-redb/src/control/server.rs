@@ -20,10 +20,26 @@ use crate::control::socket::{Bound, Stream};
 
 /// Answers requests.
 pub(crate) trait Answers: Send + Sync + 'static {
-    fn answer(&self, request: &[u8]) -> Vec<u8>;
+    fn answer(&self, request: &[u8]) -> Reply;
 
     /// What is said to those for whom there is no room.
     fn busy(&self) -> Vec<u8>;
+}
+
+/// What is said to a request.
+pub(crate) struct Reply {
+    pub(crate) bytes: Vec<u8>,
+    /// What is done if nobody is there to take the answer.
+    pub(crate) unheard: Option<Undo>,
+}
+
+pub(crate) type Undo = Box<dyn FnOnce() + Send>;
+
+impl From<Vec<u8>> for Reply {
+    fn from(bytes: Vec<u8>) -> Self {
+        let unheard = None;
+        Self { bytes, unheard }
+    }
 }
 
 /// Most connections at once.
@@ -104,7 +120,10 @@ impl Claim {
         if lock(&CLAIMS).insert(socket.to_owned()) {
             Ok(Self(socket.to_owned()))
         } else {
-            Err(ErrorKind::AddrInUse.into())
+            Err(io::Error::new(
+                ErrorKind::ResourceBusy,
+                "another store of this process listens there",
+            ))
         }
     }
 }
@@ -312,8 +331,12 @@ impl Place {
         if !self.begins() {
             return Ok(());
         }
-        let answer = desk.answer(&request);
-        write_frame(stream, &answer, patience())
+        let Reply { bytes, unheard } = desk.answer(&request);
+        let written = write_frame(stream, &bytes, patience());
+        if let Some(undo) = unheard.filter(|_| written.is_err()) {
+            undo();
+        }
+        written
     }
 
     /// Says whether the request is to be carried out: whoever was cut off learns of nothing.

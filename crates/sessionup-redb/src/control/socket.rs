@@ -2,13 +2,45 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The socket of the database at a path: its name with `.control` after it, beside the file itself,
-/// whatever links lead there.
+/// whatever links lead there. The file may be gone; its directory may not.
 pub(crate) fn beside(database: &Path) -> io::Result<PathBuf> {
-    Ok(named(&fs::canonicalize(database)?, ".control"))
+    Ok(named(&file_itself(database)?, ".control"))
+}
+
+/// Follows all links to a file, whether or not there is one.
+fn file_itself(path: &Path) -> io::Result<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut path = std::path::absolute(path)?;
+    for _ in 0..MOST_LINKS {
+        let missing = match fs::canonicalize(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => error,
+            found => return found,
+        };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(missing);
+        };
+        let parent = fs::canonicalize(parent)?;
+        match fs::read_link(&path) {
+            Ok(target) => path = parent.join(target),
+            Err(_) => return Ok(parent.join(name)),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+/// Where a server listens beside a database, if one does.
+#[cfg(unix)]
+pub(crate) fn listens_beside(database: &Path) -> Option<PathBuf> {
+    beside(database).ok().filter(|socket| listens(socket))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn listens_beside(_: &Path) -> Option<PathBuf> {
+    None
 }
 
 fn named(path: &Path, suffix: &str) -> PathBuf {
@@ -23,11 +55,11 @@ pub(crate) use unix::*;
 #[cfg(unix)]
 mod unix {
     use std::fs::{DirBuilder, File, Permissions};
-    use std::io::ErrorKind;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
     use std::os::unix::net::UnixListener;
+    use std::time::Duration;
 
-    use super::{Path, PathBuf, fs, io, named};
+    use super::{ErrorKind, Path, PathBuf, fs, io, named};
 
     pub(crate) type Stream = std::os::unix::net::UnixStream;
 
@@ -41,13 +73,18 @@ mod unix {
 
     impl Bound {
         /// Listens under a name, in place of a socket that a killed process left there. Only for who
-        /// has the database open, and so knows that nobody else listens.
+        /// has the database open: if a server listens there nevertheless, it has another file open, and
+        /// that is `AddrInUse`.
         ///
         /// Nobody but the owner can connect, at no moment: the socket is made in a directory that is
         /// closed to others, and put in its place when it is closed to them itself.
         pub(crate) fn listen(path: PathBuf) -> io::Result<(Self, UnixListener)> {
             match fs::symlink_metadata(&path) {
-                Ok(found) if found.file_type().is_socket() => {}
+                Ok(found) if found.file_type().is_socket() => {
+                    if listens(&path) {
+                        return Err(ErrorKind::AddrInUse.into());
+                    }
+                }
                 Ok(_) => return Err(foreign()),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -79,11 +116,10 @@ mod unix {
 
     impl Workshop {
         fn make(path: PathBuf) -> io::Result<Self> {
-            let workshop = Self(path);
             // Of a process that was killed here.
-            workshop.clear();
-            DirBuilder::new().mode(0o700).create(&workshop.0)?;
-            Ok(workshop)
+            drop(Self(path.clone()));
+            DirBuilder::new().mode(0o700).create(&path)?;
+            Ok(Self(path))
         }
 
         fn socket(&self) -> PathBuf {
@@ -102,8 +138,38 @@ mod unix {
         }
     }
 
-    pub(crate) fn connect(path: &Path) -> io::Result<Stream> {
-        reach(path, |short| Stream::connect(short))
+    /// Connects. While too many others wait to be taken, waits for so long and is then `WouldBlock`.
+    pub(crate) fn connect(path: &Path, patience: Duration) -> io::Result<Stream> {
+        reach(path, |short| connect_within(short, patience))
+    }
+
+    /// Says whether somebody listens at a socket.
+    pub(crate) fn listens(path: &Path) -> bool {
+        match connect(path, Duration::ZERO) {
+            Ok(_) => true,
+            // Others wait to be taken.
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn connect_within(path: &Path, patience: Duration) -> io::Result<Stream> {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+        let flags = SocketFlags::CLOEXEC;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Zero would be without end, and so are times that the system cannot count.
+        let patience = patience.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
+        let address = SocketAddrUnix::new(path)?;
+        rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &address))?;
+        Ok(socket.into())
+    }
+
+    /// Elsewhere one is refused at once.
+    #[cfg(not(target_os = "linux"))]
+    fn connect_within(path: &Path, _: Duration) -> io::Result<Stream> {
+        Stream::connect(path)
     }
 
     /// Most bytes of a socket's name that all systems take.
@@ -169,7 +235,7 @@ mod elsewhere {
         }
     }
 
-    pub(crate) fn connect(_: &Path) -> io::Result<Stream> {
+    pub(crate) fn connect(_: &Path, _: Duration) -> io::Result<Stream> {
         Err(unsupported())
     }
 

@@ -15,10 +15,12 @@ use sessionup_core::{SessionId, Timestamp, UserKey};
 pub use report::{Finding, Report};
 
 use crate::builder::Commits;
+use crate::doubt::Revocations;
 use crate::error::OpenError;
 use crate::file::{DatabaseFile, unless_it_panics};
 use crate::record::Stored;
 use crate::schema::{IdKey, Schema, step};
+use crate::tombstones::Rows;
 use crate::window::Scope;
 
 /// Checks a bucket of a database that is open.
@@ -78,7 +80,7 @@ pub fn verify_database(
 /// # Errors
 ///
 /// [`OpenError`], by what to do about it: [`OpenError::NotADatabase`] also if there is no file,
-/// [`OpenError::InUse`] if it is open, [`OpenError::Damaged`] if it cannot be read at all or has no
+/// [`OpenError::EmptyFile`], [`OpenError::InUse`] if it is open, [`OpenError::Damaged`] if it cannot be read at all or has no
 /// such bucket.
 ///
 /// # Example
@@ -99,12 +101,8 @@ pub fn verify_file(
     now: Option<Timestamp>,
 ) -> Result<Report, OpenError> {
     let schema = Schema::new(bucket.to_owned(), Commits::default())?;
-    let file = DatabaseFile {
-        path: path.into(),
-        lock_wait: Duration::ZERO,
-        cache_bytes: CACHE_BYTES,
-    };
-    let mut database = file.open_unchanged()?;
+    let file = DatabaseFile::new(path.into(), Duration::ZERO, CACHE_BYTES)?;
+    let mut database = file.patiently(|| file.open_unchanged())?;
     let checked = unless_it_panics(|| {
         let mut report = Report::default();
         let are_whole = database.check_integrity();
@@ -140,6 +138,7 @@ pub(crate) struct Snapshot {
     by_expiry: ReadOnlyTable<(i64, IdKey), ()>,
     /// What need not be listed.
     scope: Scope,
+    rows: Rows,
 }
 
 /// What an entry of an index leads to.
@@ -161,6 +160,7 @@ impl Snapshot {
             by_user: transaction.open_table(schema.by_user())?,
             by_expiry: transaction.open_table(schema.by_expiry())?,
             scope: Scope::read(&transaction, schema)?,
+            rows: Rows::read(&transaction, schema, Revocations::default())?,
         })
     }
 
@@ -171,6 +171,9 @@ impl Snapshot {
     ) -> Result<(), redb::Error> {
         if self.scope == Scope::Anything {
             report.add(Finding::DamagedMark);
+        }
+        if self.rows.are_damaged()? {
+            report.add(Finding::DamagedTombstone);
         }
         let unlisted = self.check_records(now, report)?;
         self.check_users(&unlisted, report)?;
@@ -189,23 +192,27 @@ impl Snapshot {
         for entry in ReadableTable::iter(&self.sessions)? {
             let (key, bytes) = entry?;
             let id = SessionId::from_bytes(*key.value());
-            report.sessions += 1;
             let stored = match Stored::decode(id, bytes.value()) {
                 Ok(stored) => stored,
                 Err(error) => {
+                    report.sessions += 1;
                     let reason = error.to_string();
                     report.add(Finding::DamagedRecord { id, reason });
                     continue;
                 }
             };
+            let has_ended = self.rows.has_ended(&stored)?;
+            report.sessions += u64::from(!has_ended);
             let session = &stored.record.session;
-            if now.is_some_and(|now| !session.is_live(now)) {
+            if !has_ended && now.is_some_and(|now| !session.is_live(now)) {
                 report.expired += 1;
             }
             let user = session.user_key.as_str().as_bytes();
             if ReadableTable::get(&self.by_user, (user, id.as_bytes()))?.is_none() {
                 if self.scope.contains(id) {
-                    unlisted.insert(session.user_key.clone());
+                    if !has_ended {
+                        unlisted.insert(session.user_key.clone());
+                    }
                 } else {
                     report.add(Finding::NotListed { id });
                 }
@@ -238,13 +245,18 @@ impl Snapshot {
         for entry in ReadableTable::iter(&self.by_user)? {
             let (key, _) = entry?;
             let (user, id) = key.value();
-            if last.as_deref() != Some(user) {
+            let id = SessionId::from_bytes(*id);
+            let lead = self.lead(id)?;
+            let has_ended = match &lead {
+                Lead::Record(stored) => self.rows.has_ended(stored)?,
+                Lead::Damaged | Lead::Nowhere => false,
+            };
+            if !has_ended && last.as_deref() != Some(user) {
                 while counted.next_if(|counted| *counted < user).is_some() {}
                 report.users += u64::from(counted.next_if_eq(&user).is_none());
                 last = Some(user.to_vec());
             }
-            let id = SessionId::from_bytes(*id);
-            match self.lead(id)? {
+            match lead {
                 Lead::Nowhere => report.add(Finding::ListedWithoutRecord { id }),
                 Lead::Record(stored)
                     if stored.record.session.user_key.as_str().as_bytes() != user =>

@@ -21,7 +21,7 @@ use sessionup_core::SessionId;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// Records, those that cannot be read included.
+    /// Records, those that cannot be read included. Those are not that a tombstone has ended.
     pub sessions: u64,
     /// Users with an entry.
     pub users: u64,
@@ -90,6 +90,9 @@ pub enum Finding {
         /// What is wrong with it. Nothing of what the record holds.
         reason: String,
     },
+    /// A tombstone cannot be read: it ends all sessions that it is about. The next store deletes them,
+    /// and then the tombstone.
+    DamagedTombstone,
     /// An entry of the expiry index leads to a record that is filed under another step.
     FiledElsewhere {
         /// The session.
@@ -143,6 +146,7 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DamagedTombstone => f.write_str("a tombstone of ended sessions cannot be read"),
             Self::DamagedMark => f.write_str(
                 "the mark of the sessions that need not be listed yet is damaged or missing",
             ),

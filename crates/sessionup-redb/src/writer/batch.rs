@@ -6,13 +6,16 @@ use std::sync::Arc;
 use redb::Database;
 use sessionup_core::{SessionId, Timestamp, is_seeded};
 
+use crate::doubt::Revocations;
 use crate::error::Failure;
 use crate::marks::Entries;
 use crate::reserve::Keeper;
 use crate::shared::Shared;
+use crate::tombstones;
 use crate::touches::Frozen;
 use crate::unlisted::Draft;
 use crate::writer::operation::{Effects, Task};
+use crate::writer::sweep;
 use crate::writer::tables::Tables;
 
 /// Most uses that are written with one transaction.
@@ -32,7 +35,7 @@ pub(super) fn run(
     open_anew: &mut dyn FnMut(&Failure),
 ) -> Result<(), Failure> {
     let mut attempt = Attempt::default();
-    if owed == Owed::All {
+    if matches!(owed, Owed::All | Owed::Time) {
         attempt.marks = shared.kept.due(shared.managers.watermark().marks());
     }
     let outcome = shared.place.database().and_then(|database| {
@@ -54,14 +57,18 @@ pub(super) fn run(
         }
         let frozen = attempt.frozen.take();
         shared.touches.settle(frozen, &attempt.touches, others);
+        if let Some(tombstones) = attempt.tombstones.take() {
+            tombstones.keep();
+        }
         shared.cache.lift(&attempt.fenced);
+        shared.cache.lift_revoked(&attempt.effects.revocations);
         if attempt.is_in_commit
             && let Some(marks) = attempt.marks
         {
             shared.kept.keep(marks);
         }
-        shared.settle(&attempt.doubts);
-        answer_all(tasks, |task| task.succeed());
+        shared.settle(&attempt.doubts, &attempt.revocations);
+        answer_all(tasks, |task| task.succeed(shared));
         return Ok(());
     };
     drop(attempt.frozen.take());
@@ -74,17 +81,18 @@ pub(super) fn run(
     }
     // Whatever is in doubt is refused before anybody learns of it.
     if failure.is_unknown && !is_seeded!(NoTombstone) {
-        shared.put_in_doubt(attempt.effects.in_doubt());
+        shared.put_in_doubt(attempt.effects.in_doubt(), &attempt.effects.revocations);
     }
     // As long as the database is open, no other process has the reserve.
-    // To enter sessions in an index ends none.
-    let can_end = owed != Owed::Entries;
+    // To enter sessions in an index ends none, and neither does to note the time.
+    let can_end = !matches!(owed, Owed::Entries | Owed::Time);
     let has_room = failure.is_full && can_end && shared.with_reserve(Keeper::release);
     if failure.is_lasting {
         shared.break_down(Arc::clone(&failure.cause));
     }
     // What is refused from now on is not put there again.
     shared.cache.lift(&attempt.fenced);
+    shared.cache.lift_revoked(&attempt.effects.revocations);
     if has_room {
         let ends = tasks.extract_if(.., |task| task.only_ends()).collect();
         answer_all(tasks, |task| task.fail(&failure, &shared.doubts));
@@ -103,7 +111,7 @@ fn try_again(shared: &Shared, ends: Vec<Box<dyn Task>>, failure: &Failure) -> Re
     // What they ended is in doubt: once that is gone for good, their first answers are true.
     let settled = settle_in_slices(shared);
     answer_all(ends, |task| match settled {
-        Ok(()) if !task.rests_on_new() => task.succeed(),
+        Ok(()) if !task.rests_on_new() => task.succeed(shared),
         Ok(()) | Err(_) => task.fail(failure, &shared.doubts),
     });
     settled
@@ -129,6 +137,10 @@ pub(super) enum Owed {
     SomeEnds,
     /// All who wait for the user index are entered, so that the file says that there are none.
     Entries,
+    /// What is known of the time is written though nothing else changes.
+    Time,
+    /// Records that tombstones have ended are deleted, at most so many.
+    Sweep(usize),
 }
 
 /// Who is woken by an answer may panic, and that is nobody else's concern.
@@ -142,12 +154,15 @@ fn answer_all(tasks: Vec<Box<dyn Task>>, answer: impl Fn(Box<dyn Task>)) {
 struct Attempt<'a> {
     effects: Effects,
     doubts: Vec<SessionId>,
+    /// Large deletions in doubt.
+    revocations: Revocations,
     touches: Vec<(SessionId, Timestamp)>,
     marks: Option<Entries>,
     /// Sessions whose records are not to be kept in memory as long as they change.
     fenced: Vec<SessionId>,
     frozen: Option<Frozen<'a>>,
     draft: Option<Draft>,
+    tombstones: Option<tombstones::Draft>,
     is_in_commit: bool,
 }
 
@@ -162,39 +177,52 @@ impl<'a> Attempt<'a> {
         let begun = shared.schema.begin_write(database);
         let transaction = begun.map_err(Failure::before_commit)?;
         self.doubts = shared.doubts.some(match owed {
-            Owed::All | Owed::Ends | Owed::Entries => usize::MAX,
+            Owed::All | Owed::Ends | Owed::Entries | Owed::Sweep(_) | Owed::Time => usize::MAX,
             Owed::SomeEnds => SLICE,
         });
+        self.revocations = shared.doubts.revocations();
         if is_seeded!(DoubtsForgotten) {
-            shared.settle(&self.doubts);
+            shared.settle(&self.doubts, &self.revocations);
         }
         let is_blind = is_seeded!(TwoPhaseCleanup) && !tasks.is_empty();
         if owed == Owed::All && !is_blind {
             self.touches = shared.touches.some(TOUCHES);
         }
         let draft = self.draft.insert(shared.unlisted.draft());
+        let tombstones = self.tombstones.insert(shared.tombstones.draft());
         let tables = Tables::open(
             &transaction,
             &shared.schema,
             &shared.touches,
             draft,
+            tombstones,
             &mut self.effects,
         );
         tables
             .and_then(|mut tables| {
+                tables.is_alone = tasks.len() == 1;
+                for revocation in self.revocations.iter() {
+                    tables.revoke(revocation.clone())?;
+                }
                 enter(&mut tables, owed, tasks)?;
+                if let Owed::Sweep(at_most) = owed {
+                    sweep::slice(&mut tables, at_most)?;
+                }
                 apply(tables, &self.doubts, &self.touches, tasks)
             })
             .map_err(Failure::before_commit)?;
 
         // That sessions in doubt can be read as gone does not mean that the disk has it.
         // Those who wait for the user index can wait for a transaction that changes something.
-        if self.effects.changes == 0 && self.doubts.is_empty() && owed != Owed::Entries {
+        let is_owed = matches!(owed, Owed::Entries | Owed::Time);
+        let is_in_doubt = !self.doubts.is_empty() || !self.revocations.is_empty();
+        if self.effects.changes == 0 && !is_in_doubt && !is_owed {
             let ended = transaction.abort();
             return ended.map_err(|error| Failure::before_commit(error.into()));
         }
         draft
-            .write(&transaction, &shared.schema)
+            .write(&transaction, &shared.schema, tombstones)
+            .and_then(|()| tombstones.write(&transaction, &shared.schema))
             .map_err(Failure::before_commit)?;
         if let Some(marks) = self.marks {
             marks
@@ -202,13 +230,15 @@ impl<'a> Attempt<'a> {
                 .map_err(Failure::before_commit)?;
         }
         if is_seeded!(AnswerBeforeSync) {
-            answer_all(std::mem::take(tasks), |task| task.succeed());
+            answer_all(std::mem::take(tasks), |task| task.succeed(shared));
         }
         #[cfg(sessionup_defects)]
         let transaction = crate::seeded::without_sync(transaction, &self.effects);
         draft.show();
+        tombstones.show();
         self.fenced = self.effects.seen().collect();
         shared.cache.fence(&self.fenced);
+        shared.cache.fence_revoked(&self.effects.revocations);
         self.frozen = shared.touches.freeze(self.effects.begun());
         self.is_in_commit = true;
         let committed = transaction.commit().map_err(Failure::in_commit);
@@ -229,7 +259,7 @@ fn enter(
     match owed {
         Owed::All => tables.enter_some(tasks.iter().filter(|task| task.wants_room()).count()),
         Owed::Entries => tables.enter_all(),
-        Owed::Ends | Owed::SomeEnds => Ok(()),
+        Owed::Ends | Owed::SomeEnds | Owed::Sweep(_) | Owed::Time => Ok(()),
     }
 }
 

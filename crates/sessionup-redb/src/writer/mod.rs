@@ -4,17 +4,19 @@
 //! everybody, so a burst of logins costs one sync of the disk.
 
 mod batch;
+pub(crate) mod counting;
 pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod prune;
 mod recovery;
+mod sweep;
 pub(crate) mod tables;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::{Failure, with_causes};
 use crate::queue::Taken;
 use crate::shared::Shared;
 use crate::sync::Instant;
@@ -28,6 +30,10 @@ use crate::writer::recovery::Recovery;
 const BATCH: usize = 1_024;
 /// Which part of the time of a transaction is waited for those whom it answered.
 const PATIENCE: u32 = 8;
+/// How many slices of records are deleted in a row when the disk is full or the store closes.
+const SOME_SLICES: usize = 32;
+/// How long nothing is deleted in slices after a failure.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// What is waited at most, also after a transaction that took long.
 const MOST_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -35,6 +41,23 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     readers: Vec<JoinHandle<()>>,
     recovery: Recovery,
+    sweeping: Sweeping,
+}
+
+/// When records are deleted that tombstones have ended.
+#[derive(Default)]
+struct Sweeping {
+    /// Not before this, if there is other work.
+    beside_work: Option<Instant>,
+    /// Not before this at all: it failed.
+    after_failure: Option<Instant>,
+}
+
+impl Sweeping {
+    fn is_due(&self, is_idle: bool) -> bool {
+        let has_come = |time: Option<Instant>| time.is_none_or(|time| time <= Instant::now());
+        has_come(self.after_failure) && (is_idle || has_come(self.beside_work))
+    }
 }
 
 impl Writer {
@@ -45,6 +68,7 @@ impl Writer {
             shared,
             readers,
             recovery,
+            sweeping: Sweeping::default(),
         }
     }
 
@@ -53,7 +77,13 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         while let Taken::Items(tasks) = shared.writes.take(BATCH, self.wakes_at()) {
             let (answered, begun) = (tasks.len(), Instant::now());
+            let is_idle = tasks.is_empty();
+            // Whether there is room is found out by deleting before it is by taking the reserve.
+            self.guarded(Self::sweep_on_full_disk);
             self.guarded(|writer| writer.work(tasks));
+            self.guarded(|writer| {
+                writer.sweep(is_idle);
+            });
             let now = Instant::now();
             let patience = ((now - begun) / PATIENCE).min(MOST_PATIENCE);
             shared.writes.gather(answered, now + patience);
@@ -68,7 +98,9 @@ impl Writer {
                 return;
             }
             writer.settle_all();
+            writer.sweep_some();
             writer.enter_all();
+            writer.keep_time();
         });
         shared.release();
     }
@@ -79,7 +111,9 @@ impl Writer {
         let touches = self.shared.touches.due();
         let can_write = self.shared.place.is_open() && self.recovery.fullness().is_none();
         let touches = touches.filter(|_| can_write);
-        attempt.into_iter().chain(touches).min()
+        let can_sweep = self.shared.tombstones.has_rows() && self.recovery.can_sweep().is_some();
+        let sweep = can_sweep.then(|| self.sweeping.after_failure.unwrap_or_else(Instant::now));
+        attempt.into_iter().chain(touches).chain(sweep).min()
     }
 
     /// Whatever panics, the thread lives on, to answer with errors.
@@ -98,7 +132,7 @@ impl Writer {
             self.write(Vec::new());
         }
         while !tasks.is_empty() {
-            let first_alone = tasks.iter().position(|task| task.is_alone());
+            let first_alone = tasks.iter().position(|task| task.is_alone(&self.shared));
             let rest = tasks.split_off(first_alone.unwrap_or(tasks.len()).max(1));
             self.write(std::mem::replace(&mut tasks, rest));
         }
@@ -124,6 +158,49 @@ impl Writer {
         while is_settled && !shared.touches.is_empty() && self.commit(Vec::new(), Owed::All) {}
     }
 
+    /// Deletes some records that tombstones have ended. If there is other work, it has three times as
+    /// long for that first.
+    fn sweep(&mut self, is_idle: bool) -> bool {
+        if !self.shared.tombstones.has_rows() || !self.sweeping.is_due(is_idle) {
+            return false;
+        }
+        let Some(at_most) = self.recovery.can_sweep() else {
+            return false;
+        };
+        let begun = Instant::now();
+        let is_done = self.commit(Vec::new(), Owed::Sweep(at_most));
+        let now = Instant::now();
+        let pause = if is_done {
+            (now - begun) * 3
+        } else {
+            AFTER_FAILURE
+        };
+        let next = now.checked_add(pause);
+        if is_done {
+            self.sweeping.beside_work = next;
+            self.sweeping.after_failure = None;
+        } else {
+            self.sweeping.after_failure = next;
+        }
+        is_done
+    }
+
+    /// As [`Writer::sweep`], a little at a time and several times.
+    fn sweep_on_full_disk(&mut self) {
+        if self.recovery.is_full() {
+            self.sweep_some();
+        }
+    }
+
+    /// As [`Writer::sweep`], several times. What is left when the store closes is for the next opening.
+    fn sweep_some(&mut self) {
+        for _ in 0..SOME_SLICES {
+            if !self.sweep(true) {
+                return;
+            }
+        }
+    }
+
     /// Enters all who wait for the user index, unless they are so many that it takes long.
     fn enter_all(&mut self) {
         let (waiting, may_wait) = self.shared.unlisted.waiting();
@@ -132,8 +209,26 @@ impl Writer {
             return;
         }
         if let Err(failure) = batch::run(&self.shared, Vec::new(), Owed::Entries, &mut |_| {}) {
-            let error = failure.cause;
-            tracing::warn!(target: "sessionup_redb", %error, "index of users is left to be completed by the next opening");
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "index of users is left to be completed by the next opening");
+        }
+    }
+
+    /// Writes what is known of the time, if no other change took it along: a session that was refused as
+    /// expired is to be refused after a restart too, though the clock be set back meanwhile.
+    fn keep_time(&mut self) {
+        let shared = &self.shared;
+        let is_due = shared
+            .kept
+            .due(shared.managers.watermark().marks())
+            .is_some();
+        let can_write = shared.place.is_open() && self.recovery.fullness().is_none();
+        if !is_due || !can_write {
+            return;
+        }
+        if let Err(failure) = batch::run(shared, Vec::new(), Owed::Time, &mut |_| {}) {
+            let error = with_causes(&failure.cause);
+            tracing::warn!(target: "sessionup_redb", error, "what is known of the time could not be written");
         }
     }
 
@@ -143,7 +238,8 @@ impl Writer {
             shared, recovery, ..
         } = self;
         let writes_uses = owed == Owed::All && !shared.touches.is_empty();
-        if tasks.is_empty() && !writes_uses && shared.doubts.is_empty() {
+        let sweeps = matches!(owed, Owed::Sweep(_));
+        if tasks.is_empty() && !writes_uses && !sweeps && shared.doubts.is_empty() {
             return true;
         }
         if owed == Owed::Ends

@@ -5,14 +5,17 @@ use sessionup_core::{SessionId, StoreError};
 
 use crate::doubt::Doubts;
 use crate::error::{Failure, Halt, Part};
+use crate::shared::Shared;
+use crate::tombstones::Revocation;
+use crate::writer::counting::Counting;
 use crate::writer::tables::Tables;
 
 /// One operation of the store's contract.
 pub(crate) trait Operation: Send + 'static {
     type Answer: Send + 'static;
 
-    /// Whether it has a transaction of its own, so that nobody waits for two kinds of work.
-    const IS_ALONE: bool = false;
+    /// Whether it need not be carried out once its caller has gone away.
+    const IS_MOOT_ALONE: bool = false;
     /// Whether all it does is to end sessions: once those are gone, its answer is true.
     const ONLY_ENDS: bool = false;
 
@@ -21,8 +24,18 @@ pub(crate) trait Operation: Send + 'static {
         false
     }
 
+    /// Says whether it has a transaction of its own, so that nobody waits for two kinds of work.
+    fn is_alone(&self, _shared: &Shared) -> bool {
+        false
+    }
+
     /// Carries it out. If it is refused, it has changed nothing.
     fn apply(&self, tables: &mut Tables<'_>) -> Result<Self::Answer, Halt>;
+
+    /// Puts into its answer how many sessions ended, which was counted afterwards.
+    fn counted(answer: Self::Answer, _sessions: u64) -> Self::Answer {
+        answer
+    }
 
     /// Its answer while there is no database, if there is one.
     fn without_database(&self, _doubts: &Doubts) -> Option<Self::Answer> {
@@ -44,6 +57,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) sessions: Vec<(SessionId, Fate)>,
+    /// Large deletions.
+    pub(crate) revocations: Vec<Revocation>,
     /// How many changes there were, those of indexes alone included.
     pub(crate) changes: u64,
 }
@@ -75,7 +90,7 @@ impl Effects {
 ///
 /// A caller that has gone away does not stop it.
 pub(crate) trait Task: Send {
-    fn is_alone(&self) -> bool;
+    fn is_alone(&self, shared: &Shared) -> bool;
 
     fn only_ends(&self) -> bool;
 
@@ -90,7 +105,7 @@ pub(crate) trait Task: Send {
     fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error>;
 
     /// Answers, now that the transaction is durable or that there was nothing to commit.
-    fn succeed(self: Box<Self>);
+    fn succeed(self: Box<Self>, shared: &Shared);
 
     fn fail(self: Box<Self>, failure: &Failure, doubts: &Doubts);
 }
@@ -99,6 +114,7 @@ struct Job<O: Operation> {
     operation: O,
     caller: oneshot::Sender<Result<O::Answer, StoreError>>,
     outcome: Option<Result<O::Answer, StoreError>>,
+    counting: Option<Counting>,
     part: Part,
     rests_on_new: bool,
 }
@@ -113,6 +129,7 @@ pub(crate) fn task<O: Operation>(operation: O) -> (Box<dyn Task>, AnswerTo<O>) {
         operation,
         caller,
         outcome: None,
+        counting: None,
         part: Part::default(),
         rests_on_new: false,
     };
@@ -120,8 +137,8 @@ pub(crate) fn task<O: Operation>(operation: O) -> (Box<dyn Task>, AnswerTo<O>) {
 }
 
 impl<O: Operation> Task for Job<O> {
-    fn is_alone(&self) -> bool {
-        O::IS_ALONE
+    fn is_alone(&self, shared: &Shared) -> bool {
+        self.operation.is_alone(shared)
     }
 
     fn only_ends(&self) -> bool {
@@ -137,18 +154,20 @@ impl<O: Operation> Task for Job<O> {
     }
 
     fn is_moot(&self) -> bool {
-        O::IS_ALONE && self.caller.is_canceled()
+        O::IS_MOOT_ALONE && self.caller.is_canceled()
     }
 
     fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
         let (changes, sessions) = (tables.effects.changes, tables.effects.sessions.len());
         let outcome = self.operation.apply(tables);
+        let counting = tables.counting.take();
         let fates = tables.effects.sessions.get(sessions..).unwrap_or_default();
         self.part = Part {
             had_changed: tables.effects.changes != changes,
             had_altered: fates.iter().any(|(_, fate)| *fate != Fate::Created),
         };
         self.rests_on_new = O::ONLY_ENDS && fates.iter().any(|(id, _)| tables.has_begun(*id));
+        self.counting = counting;
         self.outcome = Some(match outcome {
             Ok(answer) => Ok(answer),
             Err(Halt::Refused(error)) => Err(error),
@@ -157,10 +176,20 @@ impl<O: Operation> Task for Job<O> {
         Ok(())
     }
 
-    fn succeed(self: Box<Self>) {
-        if let Some(outcome) = self.outcome {
+    fn succeed(self: Box<Self>, shared: &Shared) {
+        let Self {
+            caller,
+            outcome,
+            counting,
+            ..
+        } = *self;
+        match (outcome, counting) {
+            (Some(Ok(answer)), Some(counting)) => counting.begin(shared, move |sessions| {
+                let _ = caller.send(sessions.map(|sessions| O::counted(answer, sessions)));
+            }),
             // The caller may be gone.
-            let _ = self.caller.send(outcome);
+            (Some(outcome), _) => drop(caller.send(outcome)),
+            (None, _) => {}
         }
     }
 

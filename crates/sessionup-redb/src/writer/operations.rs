@@ -11,6 +11,9 @@ use sessionup_core::{
 
 use crate::doubt::Doubts;
 use crate::error::Halt;
+use crate::shared::Shared;
+use crate::tombstones::{Revocation, Target};
+use crate::writer::counting::{Counting, Means};
 use crate::writer::operation::Operation;
 use crate::writer::tables::{Found, Tables, report_damage};
 
@@ -164,14 +167,59 @@ pub(crate) struct DeleteUser {
     pub(crate) epochs: Arc<Epochs>,
 }
 
+impl DeleteUser {
+    /// Ends the sessions by a tombstone: they are too many to be deleted at once.
+    fn revoke(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
+        let mut kept = Vec::new();
+        for id in &self.except {
+            if let Some(Found::Whole(stored)) = tables.find(*id)?
+                && stored.record.session.user_key == self.user
+                && !kept.contains(id)
+            {
+                kept.push(*id);
+            }
+        }
+        let but = kept.len() as u64;
+        let deleted = match tables.tombstones.left(&self.user) {
+            Some(left) => (left.len() as u64).saturating_sub(but),
+            None => {
+                tables.counting = Some(Counting {
+                    users: vec![self.user.clone()],
+                    means: Means::AllBut(but),
+                });
+                0
+            }
+        };
+        let before = tables.tombstones.generation() + 1;
+        tables.revoke(Revocation {
+            target: Target::User(self.user.clone()),
+            before,
+            kept,
+        })?;
+        Ok(deleted)
+    }
+}
+
 impl Operation for DeleteUser {
     type Answer = UserDeleted;
     const ONLY_ENDS: bool = true;
+
+    fn is_alone(&self, shared: &Shared) -> bool {
+        shared.has_many(&self.user)
+    }
+
+    fn counted(answer: UserDeleted, sessions: u64) -> UserDeleted {
+        UserDeleted::new(sessions, answer.previous, answer.epoch)
+    }
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<UserDeleted, Halt> {
         let except: HashSet<SessionId> = self.except.iter().copied().collect();
         // Also if it comes to nothing: a login that is refused may be tried again.
         let (previous, epoch) = self.epochs.revoke(&self.user);
+        if tables.is_alone && tables.has_many(&self.user)? {
+            let deleted = self.revoke(tables)?;
+            return Ok(UserDeleted::new(deleted, previous, epoch));
+        }
         let mut deleted = 0;
         for id in tables.ids_of(&self.user)? {
             if except.contains(&id) {
@@ -205,6 +253,20 @@ pub(crate) struct DeleteOthers {
 impl Operation for DeleteOthers {
     type Answer = OthersDeleted;
 
+    fn is_alone(&self, shared: &Shared) -> bool {
+        shared.has_many(&self.user)
+    }
+
+    fn counted(answer: OthersDeleted, sessions: u64) -> OthersDeleted {
+        let OthersDeleted {
+            previous,
+            epoch,
+            kept,
+            ..
+        } = answer;
+        OthersDeleted::new(UserDeleted::new(sessions, previous, epoch), kept)
+    }
+
     fn apply(&self, tables: &mut Tables<'_>) -> Result<OthersDeleted, Halt> {
         tables.touches.fence(&[self.id]);
         let mut kept = None;
@@ -225,6 +287,8 @@ impl Operation for DeleteOthers {
         let Some((mut stored, changed)) = kept else {
             return Ok(OthersDeleted::new(deleted, None));
         };
+        // A large deletion has moved it to its own generation.
+        stored.generation = stored.generation.max(tables.tombstones.bound(&self.user));
         stored.replace(changed.clone());
         tables.rewrite(*stored)?;
         Ok(OthersDeleted::new(deleted, Some(Arc::new(changed))))
@@ -236,12 +300,44 @@ pub(crate) struct DeleteAll {
     pub(crate) epochs: Arc<Epochs>,
 }
 
+impl DeleteAll {
+    /// Ends the sessions by a tombstone: they are too many to be deleted at once.
+    fn revoke(&self, tables: &mut Tables<'_>, records: u64) -> Result<u64, Halt> {
+        let count = tables.tombstones.count(records);
+        if count.is_none() {
+            let (users, left) = tables.tombstones.users();
+            let means = Means::Besides(records + left);
+            tables.counting = Some(Counting { users, means });
+        }
+        let before = tables.tombstones.generation() + 1;
+        tables.revoke(Revocation {
+            target: Target::Everybody,
+            before,
+            kept: Vec::new(),
+        })?;
+        Ok(count.unwrap_or_default())
+    }
+}
+
 impl Operation for DeleteAll {
     type Answer = u64;
     const ONLY_ENDS: bool = true;
 
+    fn is_alone(&self, _: &Shared) -> bool {
+        true
+    }
+
+    fn counted(_: u64, sessions: u64) -> u64 {
+        sessions
+    }
+
     fn apply(&self, tables: &mut Tables<'_>) -> Result<u64, Halt> {
         self.epochs.revoke_all();
+        let records = tables.records()?;
+        let is_large = usize::try_from(records).map_or(true, |it| it > tables.tombstones.at_once());
+        if tables.is_alone && is_large {
+            return self.revoke(tables, records);
+        }
         let mut deleted = 0;
         for id in tables.all_ids()? {
             deleted += u64::from(tables.remove(id, None)?);
@@ -261,6 +357,7 @@ mod tests {
 
     use super::*;
     use crate::schema::Schema;
+    use crate::tombstones::Tombstones;
     use crate::touches::{Put, Touches};
     use crate::unlisted::{Pace, Unlisted};
     use crate::writer::operation::{Effects, task};
@@ -300,7 +397,15 @@ mod tests {
         let transaction = database.begin_write().unwrap();
         let mut effects = Effects::default();
         let mut draft = Arc::new(Unlisted::new(Pace::Usual)).draft();
-        let tables = Tables::open(&transaction, &schema, touches, &mut draft, &mut effects);
+        let mut tombstones = Arc::new(Tombstones::new(9)).draft();
+        let tables = Tables::open(
+            &transaction,
+            &schema,
+            touches,
+            &mut draft,
+            &mut tombstones,
+            &mut effects,
+        );
         work(&mut tables.unwrap());
     }
 

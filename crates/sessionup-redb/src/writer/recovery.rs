@@ -4,12 +4,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sessionup_core::UserKey;
 use sessionup_core::store::Cause;
 
-use crate::error::{Failure, WriterStopped};
+use crate::error::{Failure, WriterStopped, with_causes};
 use crate::reserve::State;
 use crate::shared::Shared;
 use crate::sync::Instant;
+use crate::writer::batch::SLICE;
 
 /// Watches over the database and opens it anew, not more often than a growing pause allows.
 pub(super) struct Recovery {
@@ -122,6 +124,23 @@ impl Recovery {
         let full = self.full.as_ref()?;
         (!full.trying.is_due() || self.lacks_reserve()).then_some(&full.failure)
     }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full.is_some()
+    }
+
+    /// Returns how many records may be deleted now that tombstones have ended: few while the disk is
+    /// full, for that takes room before it gives some. Then it is tried as often as anything else.
+    pub(super) fn can_sweep(&self) -> Option<usize> {
+        if !self.shared.place.is_open() || !self.shared.doubts.is_empty() {
+            return None;
+        }
+        match &self.full {
+            None => Some(usize::MAX),
+            Some(full) => full.trying.is_due().then_some(SLICE),
+        }
+    }
+
     pub(super) fn found_room(&mut self) {
         self.shared.board.set(|board| &board.disk_is_full, false);
         self.full = None;
@@ -166,10 +185,17 @@ impl Recovery {
     }
 
     fn ask_to_open(&mut self, cause: &Cause) {
-        tracing::error!(target: "sessionup_redb", error = %cause, "session database failed");
+        let (path, error) = (self.path(), with_causes(cause));
+        tracing::error!(target: "sessionup_redb", path, error, "session database failed");
         if self.shared.opener.is_some() && !self.has_given_up {
             self.opening.ask();
         }
+    }
+
+    /// The path of the database for the log, if it is known.
+    fn path(&self) -> Option<String> {
+        let file = self.shared.file.as_ref();
+        file.map(|file| file.path().display().to_string())
     }
 
     fn try_open(&mut self) {
@@ -182,7 +208,8 @@ impl Recovery {
                 tracing::info!(target: "sessionup_redb", "session database opened anew");
             }
             Err(error) => {
-                tracing::warn!(target: "sessionup_redb", %error, "session database stays closed, will try again");
+                let (path, error) = (self.path(), with_causes(&error));
+                tracing::warn!(target: "sessionup_redb", path, error, "session database stays closed, will try again");
                 self.opening.ask();
             }
         }
@@ -199,6 +226,11 @@ fn reopen(shared: &Shared) -> Result<(), Cause> {
     checked.map_err(|error| -> Cause { Arc::new(error) })?;
     // Which of the last transactions happened is known only now.
     let restored = shared.unlisted.restore(&database, &shared.schema);
+    restored.map_err(|error| -> Cause { Arc::new(error) })?;
+    let unlisted = |user: &UserKey| shared.unlisted.ids_of(user);
+    let restored = shared
+        .tombstones
+        .restore(&database, &shared.schema, unlisted);
     restored.map_err(|error| -> Cause { Arc::new(error) })?;
     shared.place.open(database);
     Ok(())
@@ -258,7 +290,79 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
+    use redb::Database;
+    use redb::backends::InMemoryBackend;
+    use sessionup_core::{SessionId, Timestamp};
+
     use super::*;
+    use crate::builder::Commits;
+    use crate::cache::Cache;
+    use crate::error::OpenError;
+    use crate::identity::Watched;
+    use crate::marks::Entries;
+    use crate::reserve::Keeper;
+    use crate::schema::Schema;
+    use crate::shared::{Memory, Opener, Source};
+    use crate::tombstones::Tombstones;
+    use crate::touches::Touches;
+    use crate::unlisted::{Pace as Entering, Unlisted};
+    use crate::warnings::warnings_of;
+
+    fn shared(opener: Opener) -> Shared {
+        let schema = Schema::new("b".to_owned(), Commits::default()).unwrap();
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let database = database.unwrap();
+        schema.prepare(&database).unwrap();
+        let memory = Memory {
+            touches: Touches::new(Duration::ZERO, 9),
+            cache: Cache::new(0),
+            unlisted: Unlisted::new(Entering::Usual),
+            tombstones: Tombstones::new(9),
+        };
+        let (source, keeper) = (Source::Owned(database, opener), Keeper::default());
+        let (queue, kept) = (NonZeroUsize::MIN, Entries::default());
+        Shared::new(schema, source, keeper, memory, queue, kept)
+    }
+
+    /// Uses that cannot be written and are due at once would be tried again without end.
+    #[test]
+    fn failure_postpones_writing_of_uses() {
+        let shared = Arc::new(shared(Box::new(|| unreachable!("nothing is opened anew"))));
+        let before = shared.touches.before();
+        let id = SessionId::from_bytes([1; 16]);
+        shared.touches.put(id, Timestamp::MIN, before);
+        let begun = Instant::now();
+        let mut recovery = Recovery::new(Arc::clone(&shared));
+
+        let damage = redb::Error::Corrupted("x".into());
+        recovery.after(&Failure::before_commit(damage));
+
+        assert!(shared.touches.due().unwrap() >= begun + FIRST_PAUSE);
+        assert!(shared.place.is_open());
+    }
+
+    #[test]
+    fn failures_are_logged_with_path_and_causes() {
+        let error = || std::io::Error::other("the disk is gone");
+        let mut shared = shared(Box::new(move || {
+            Err(OpenError::Io {
+                source: Arc::new(error()),
+            })
+        }));
+        shared.file = Some(Watched::now("/nowhere/s.redb".into()));
+        let mut recovery = Recovery::new(Arc::new(shared));
+
+        let failure = Failure::before_commit(redb::Error::Io(error()));
+        let ((), lines) = warnings_of(|| recovery.after(&failure));
+
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for line in lines {
+            let is_whole = line.contains("/nowhere/s.redb") && line.contains("the disk is gone");
+            assert!(is_whole, "{line}");
+        }
+    }
 
     #[test]
     fn first_attempt_is_at_once_and_pauses_grow() {

@@ -1,6 +1,7 @@
 //! The tables within a write transaction, always changed together.
 
 use std::collections::HashSet;
+use std::ops::Bound;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use sessionup_core::store::StoreError;
@@ -9,8 +10,10 @@ use sessionup_core::{Record, SessionId, Timestamp, UserKey};
 use crate::error::Halt;
 use crate::record::{self, RecordError, Stored};
 use crate::schema::{IdKey, Schema, step};
+use crate::tombstones::{self, Revocation, Target};
 use crate::touches::{self, Touches};
 use crate::unlisted::{Draft, Entry};
+use crate::writer::counting::Counting;
 use crate::writer::operation::{Effects, Fate};
 
 pub(crate) struct Tables<'t> {
@@ -22,6 +25,11 @@ pub(crate) struct Tables<'t> {
     pub(crate) effects: &'t mut Effects,
     /// The sessions that begin with this transaction.
     pub(super) begun: HashSet<SessionId>,
+    pub(crate) tombstones: &'t mut tombstones::Draft,
+    /// Whether one operation has the transaction for itself.
+    pub(crate) is_alone: bool,
+    /// What is to be counted once the operation that is carried out has happened.
+    pub(crate) counting: Option<Counting>,
 }
 
 /// What lies under an id.
@@ -36,6 +44,7 @@ impl<'t> Tables<'t> {
         schema: &'t Schema,
         touches: &'t Touches,
         unlisted: &'t mut Draft,
+        tombstones: &'t mut tombstones::Draft,
         effects: &'t mut Effects,
     ) -> Result<Self, redb::Error> {
         Ok(Self {
@@ -46,10 +55,16 @@ impl<'t> Tables<'t> {
             touches,
             effects,
             begun: HashSet::new(),
+            tombstones,
+            is_alone: false,
+            counting: None,
         })
     }
 
     pub(crate) fn contains(&self, id: SessionId) -> Result<bool, redb::StorageError> {
+        if self.tombstones.has_rows() {
+            return Ok(self.read(id)?.is_some());
+        }
         Ok(self.sessions.get(id.as_bytes())?.is_some())
     }
 
@@ -70,8 +85,22 @@ impl<'t> Tables<'t> {
         Ok(found)
     }
 
-    /// Returns what lies under an id.
+    /// Returns what lies under an id, unless a tombstone has ended it.
     pub(crate) fn read(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
+        let has_ended = |found: &Found| match found {
+            Found::Whole(stored) => self.tombstones.has_ended(stored),
+            Found::Damaged(_) => false,
+        };
+        Ok(self.lying(id)?.filter(|found| !has_ended(found)))
+    }
+
+    /// Says whether a record lies under an id that a tombstone has ended.
+    pub(crate) fn has_ended(&self, id: SessionId) -> Result<bool, redb::StorageError> {
+        Ok(self.tombstones.has_rows() && self.lying(id)?.is_some() && self.read(id)?.is_none())
+    }
+
+    /// Returns whatever lies under an id.
+    fn lying(&self, id: SessionId) -> Result<Option<Found>, redb::StorageError> {
         let Some(bytes) = self.sessions.get(id.as_bytes())? else {
             return Ok(None);
         };
@@ -99,6 +128,9 @@ impl<'t> Tables<'t> {
 
     /// Returns the ids of exactly this user.
     pub(crate) fn ids_of(&self, user: &UserKey) -> Result<Vec<SessionId>, redb::StorageError> {
+        if let Some(left) = self.tombstones.left(user) {
+            return Ok(left);
+        }
         let mut ids = self.unlisted.of(user);
         let user = user.as_str().as_bytes();
         for entry in self.by_user.range((user, &[0; 16])..=(user, &[0xff; 16]))? {
@@ -106,6 +138,58 @@ impl<'t> Tables<'t> {
         }
         ids.sort_unstable();
         ids.dedup();
+        Ok(ids)
+    }
+
+    /// Says whether a user has more sessions than are deleted in one transaction.
+    pub(crate) fn has_many(&self, user: &UserKey) -> Result<bool, redb::StorageError> {
+        let at_once = self.tombstones.at_once();
+        if let Some(left) = self.tombstones.left(user) {
+            return Ok(left.len() > at_once);
+        }
+        let target = Target::User(user.clone());
+        let ids = self.ids_after(&target, None, at_once.saturating_add(1))?;
+        Ok(ids.len() > at_once)
+    }
+
+    /// Returns how many records there are, those included that tombstones have ended.
+    pub(crate) fn records(&self) -> Result<u64, redb::StorageError> {
+        self.sessions.len()
+    }
+
+    /// Returns the next ids of a user or of all, also of records that tombstones have ended.
+    pub(crate) fn ids_after(
+        &self,
+        target: &Target,
+        last: Option<SessionId>,
+        at_most: usize,
+    ) -> Result<Vec<SessionId>, redb::StorageError> {
+        let mut ids = Vec::new();
+        let from = last.as_ref().map(SessionId::as_bytes);
+        let Some(user) = target.user() else {
+            let from = from.map_or(Bound::Unbounded, Bound::Excluded);
+            let range = (from, Bound::Unbounded);
+            for entry in self.sessions.range::<&[u8; 16]>(range)?.take(at_most) {
+                ids.push(SessionId::from_bytes(*entry?.0.value()));
+            }
+            return Ok(ids);
+        };
+        let key = user.as_str().as_bytes();
+        let from = from.map_or(Bound::Included((key, &[0; 16])), |id| {
+            Bound::Excluded((key, id))
+        });
+        let range = (from, Bound::Included((key, &[0xff; 16])));
+        for entry in self
+            .by_user
+            .range::<(&[u8], &[u8; 16])>(range)?
+            .take(at_most)
+        {
+            ids.push(SessionId::from_bytes(*entry?.0.value().1));
+        }
+        ids.extend(self.unlisted.of_after(user, last, at_most));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.truncate(at_most);
         Ok(ids)
     }
 
@@ -174,7 +258,10 @@ impl<'t> Tables<'t> {
         let session = &record.session;
         let id = session.id.as_bytes();
         let filed = step(session.deadline());
-        let bytes = record::encode_new(record, filed);
+        if self.has_ended(session.id)? {
+            self.sweep(session.id, None)?;
+        }
+        let bytes = record::encode_new(record, filed, self.tombstones.generation());
         self.sessions.insert(id, bytes.as_slice())?;
         #[cfg(sessionup_defects)]
         if sessionup_core::is_seeded!(IndexLater) {
@@ -188,6 +275,7 @@ impl<'t> Tables<'t> {
                 .insert((session.user_key.as_str().as_bytes(), id), ())?;
         }
         self.by_expiry.insert((filed, id), ())?;
+        self.tombstones.add(&session.user_key, session.id);
         self.begun.insert(session.id);
         self.note(session.id, Fate::Created);
         Ok(())
@@ -237,6 +325,70 @@ impl<'t> Tables<'t> {
         let Some(found) = self.find(id)? else {
             return Ok(false);
         };
+        match &found {
+            Found::Whole(stored) => {
+                let user = &stored.record.session.user_key;
+                self.tombstones.remove(user, id);
+            }
+            Found::Damaged(_) => self.tombstones.remove_id(id),
+        }
+        self.erase(id, &found, user)?;
+        self.note(id, Fate::Ended);
+        Ok(true)
+    }
+
+    /// Removes a record that a tombstone has ended, or that cannot be read, with its entries. `user`
+    /// is whose entry led to it.
+    pub(crate) fn sweep(
+        &mut self,
+        id: SessionId,
+        user: Option<&UserKey>,
+    ) -> Result<(), redb::StorageError> {
+        let found = self.lying(id)?;
+        match (found, user) {
+            (Some(Found::Whole(stored)), Some(user)) if stored.record.session.user_key != *user => {
+                self.unlist(user, id)
+            }
+            (Some(Found::Whole(stored)), _) if !self.tombstones.has_ended(&stored) => Ok(()),
+            (Some(found), user) => {
+                self.erase(id, &found, user)?;
+                self.effects.changes += 1;
+                Ok(())
+            }
+            (None, Some(user)) => self.unlist(user, id),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Ends sessions by a tombstone.
+    pub(crate) fn revoke(&mut self, revocation: Revocation) -> Result<(), redb::StorageError> {
+        for id in &revocation.kept {
+            if let Some(Found::Whole(mut stored)) = self.lying(*id)?
+                && stored.generation < revocation.before
+            {
+                stored.generation = revocation.before;
+                self.put(&stored, Fate::Rewritten)?;
+            }
+        }
+        self.tombstones.revoke(&revocation);
+        self.effects.revocations.push(revocation);
+        self.effects.changes += 1;
+        Ok(())
+    }
+
+    /// Removes a tombstone whose records are deleted.
+    pub(crate) fn remove_tombstone(&mut self, target: &Target) {
+        self.tombstones.remove_row(target);
+        self.effects.changes += 1;
+    }
+
+    /// Removes what lies under an id, with its entries.
+    fn erase(
+        &mut self,
+        id: SessionId,
+        found: &Found,
+        user: Option<&UserKey>,
+    ) -> Result<(), redb::StorageError> {
         let key = id.as_bytes();
         match found {
             Found::Whole(stored) => {
@@ -244,7 +396,7 @@ impl<'t> Tables<'t> {
                 self.by_expiry.remove((stored.filed, key))?;
             }
             Found::Damaged(error) => {
-                report_damage(id, &error);
+                report_damage(id, error);
                 match user {
                     Some(user) => self.take_off(user, id)?,
                     None => {
@@ -255,8 +407,7 @@ impl<'t> Tables<'t> {
             }
         }
         self.sessions.remove(key)?;
-        self.note(id, Fate::Ended);
-        Ok(true)
+        Ok(())
     }
 
     #[cfg(sessionup_defects)]
@@ -303,6 +454,7 @@ impl<'t> Tables<'t> {
         let stored = Stored::decode(id, bytes.value());
         drop(bytes);
         match stored {
+            Ok(stored) if self.tombstones.has_ended(&stored) => Ok(()),
             Ok(mut stored) if stored.record.session.last_seen_at < at => {
                 stored.record.session.last_seen_at = at;
                 // The entry in the expiry index is now too early, which prune will find.

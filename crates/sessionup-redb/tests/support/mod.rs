@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+mod limit;
+pub(crate) mod warnings;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
@@ -37,6 +40,8 @@ struct Inner {
     has_no_cache: AtomicBool,
     fault: Mutex<Option<Fault>>,
     room: Mutex<Room>,
+    /// What was on it after each sync, since that is remembered.
+    images: Mutex<Option<Vec<Vec<u8>>>>,
     gate: Mutex<Gate>,
     gate_moved: Condvar,
     held: Mutex<HeldRead>,
@@ -245,6 +250,22 @@ impl Disk {
         copy
     }
 
+    /// Remembers what is on it after each sync from now on.
+    pub(crate) fn remember(&self) {
+        *self.0.images.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// A disk for each sync since [`Disk::remember`], with what was on this one after it.
+    pub(crate) fn remembered(&self) -> Vec<Self> {
+        let images = self.0.images.lock().unwrap().take().unwrap();
+        let disk = |bytes| {
+            let disk = Self::default();
+            *disk.0.bytes.lock().unwrap() = bytes;
+            disk
+        };
+        images.into_iter().map(disk).collect()
+    }
+
     /// Writes what is on it now to a file.
     pub(crate) fn copy_to(&self, path: &std::path::Path) {
         std::fs::write(path, &*self.0.bytes.lock().unwrap()).unwrap();
@@ -309,6 +330,14 @@ impl Disk {
     pub(crate) fn hold_read(&self, after: u64) {
         let (root, left) = (None, after);
         *self.0.held.lock().unwrap() = HeldRead::After { root, left };
+    }
+
+    /// Says how many reads came since [`Disk::hold_read`] that count, as long as none waits.
+    pub(crate) fn passed(&self, after: u64) -> u64 {
+        match *self.0.held.lock().unwrap() {
+            HeldRead::After { left, .. } => after - left,
+            HeldRead::None | HeldRead::Waiting => panic!("no read is to be held"),
+        }
     }
 
     /// Waits until that read waits; `false` if it does not come within a minute.
@@ -441,6 +470,9 @@ impl StorageBackend for OnDisk {
         self.0.pass_gate();
         self.0.access(At::Sync)?;
         self.0.0.syncs.fetch_add(1, Ordering::SeqCst);
+        if let Some(images) = &mut *self.0.0.images.lock().unwrap() {
+            images.push(self.0.0.bytes.lock().unwrap().clone());
+        }
         Ok(())
     }
 
@@ -462,7 +494,9 @@ impl StorageBackend for OnDisk {
 /// A builder of stores in which nothing happens unless the test asks for it.
 pub(crate) fn builder() -> RedbStoreBuilder {
     evidence::listen();
+    limit::watch();
     RedbStore::builder()
+        .prune_time(Duration::MAX)
         .cleanup_interval(Duration::ZERO)
         .touch_delay(Duration::from_secs(3_600))
 }
@@ -517,11 +551,29 @@ pub(crate) async fn until_available(store: &RedbStore) {
     insist(async || store.fetch(id(u64::MAX), at(0)).await).await;
 }
 
+/// What a test waits for at most; what takes longer does not come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so().await {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Asks again and again until the store is available.
 pub(crate) async fn insist<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    let begun = std::time::Instant::now();
     loop {
         match ask().await {
-            Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+            Err(StoreError::Unavailable { .. }) if begun.elapsed() < PATIENCE => {
+                tokio::task::yield_now().await;
+            }
             answer => return answer.unwrap(),
         }
     }

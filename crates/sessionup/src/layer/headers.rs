@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use sessionup_core::SetCookie;
 
 /// Adds `Vary: Cookie` and, if the cookie changes, the one `Set-Cookie` of its name and `no-store`.
-pub(super) fn finish(headers: &mut HeaderMap, cookie_name: &str, cookie: Option<SetCookie>) {
+pub(crate) fn finish(headers: &mut HeaderMap, cookie_name: &str, cookie: Option<SetCookie>) {
     vary_by_cookie(headers);
     let Some(cookie) = cookie else {
         return;

@@ -6,7 +6,8 @@ use http::request::Parts;
 use sessionup_core::Manager;
 use tower_layer::Layer;
 
-use crate::layer::request::Site;
+use crate::Sessions;
+use crate::layer::request::{self, Site};
 use crate::layer::{Auth, DefaultReject, Public, Reject, Rejection};
 
 /// Makes layers of a [`Manager`].
@@ -30,6 +31,39 @@ pub trait SessionLayers: sealed::Sealed {
     /// Lets only requests with a session through. Others are answered with 401, or 503 if the store
     /// cannot be asked; see [`AuthLayer::reject`].
     fn auth(&self) -> AuthLayer;
+
+    /// Makes the handle of a request for this manager, where the layers are those of another one.
+    ///
+    /// For handlers that need two managers: users and visitors, ordinary logins and those to be
+    /// remembered, the first and the second step of a login. No layer sees to the cookie of this
+    /// handle. Call [`Sessions::finish`] with the headers of the response; in axum make the handle a
+    /// part of the response.
+    ///
+    /// ```
+    /// use axum::response::{IntoResponse, Redirect};
+    /// use axum::{Form, extract::State};
+    /// use http::request::Parts;
+    /// use sessionup::{HttpError, Manager, SessionLayers, Sessions};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Login { name: String, remember: Option<String> }
+    ///
+    /// /// `remembering` is `manager.derive().expires_in(…).build()?`.
+    /// async fn login(
+    ///     State(remembering): State<Manager>,
+    ///     sessions: Sessions,
+    ///     parts: Parts,
+    ///     Form(form): Form<Login>,
+    /// ) -> Result<impl IntoResponse, HttpError> {
+    ///     let sessions = match form.remember {
+    ///         Some(_) => remembering.handle(&parts),
+    ///         None => sessions,
+    ///     };
+    ///     sessions.init(form.name).await?;
+    ///     Ok((sessions, Redirect::to("/")))
+    /// }
+    /// ```
+    fn handle(&self, request: &Parts) -> Sessions;
 }
 
 impl SessionLayers for Manager {
@@ -45,6 +79,10 @@ impl SessionLayers for Manager {
             fresh_within: None,
             reject: DefaultReject,
         }
+    }
+
+    fn handle(&self, request: &Parts) -> Sessions {
+        request::handle(self, &request.headers, &request.extensions)
     }
 }
 

@@ -14,15 +14,15 @@
 //! 5. `auth().fresh_within(…)`, a session whose user proved who they are longer ago: 403, the handler
 //!    does not run.
 //! 6. Every response has `Vary: Cookie`, for it may depend on the cookie.
-//! 7. A response whose handler logged in, renewed or logged out has one `Set-Cookie` of ours, the
-//!    last action winning, and `Cache-Control: no-store` in place of any other.
+//! 7. If a handler logs in, renews or logs out, one `Set-Cookie` is sent: that of the last of these
+//!    actions. The response then has `Cache-Control: no-store` in place of any other.
 //! 8. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
 //!    was under way during a login would take the new cookie away.
 //! 9. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
 //!    gets 401 also for a method that the route does not know.
 //! 10. Layers of one manager inside each other share one handle, and the outermost sees to the
 //!     cookie. Do not put layers of two managers around one route: the handler gets the handle of the
-//!     inner one. This has a line at level WARN.
+//!     inner one, which has a line at level WARN. [`SessionLayers::handle`] makes the other one.
 //! 11. The body of a rejection need not be of the type of the service's: responses have
 //!     [`Either`] of both. So the layers can stand anywhere in a `ServiceBuilder`, also outside layers
 //!     for compression or tracing.
@@ -32,13 +32,13 @@
 //! [`PeerAddr`] into the request's extensions. Without either it is unknown.
 
 mod future;
-mod headers;
+pub(crate) mod headers;
 #[expect(
     clippy::module_inception,
     reason = "the rooms that tower's middleware have"
 )]
 mod layer;
-mod occurrences;
+pub(crate) mod occurrences;
 mod reject;
 mod request;
 pub mod same_origin;

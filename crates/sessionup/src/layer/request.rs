@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::header::{COOKIE, Entry, USER_AGENT};
-use http::{HeaderMap, Request};
+use http::{Extensions, HeaderMap, Request};
 use sessionup_core::{Manager, Peer};
 
 use crate::Sessions;
-use crate::layer::headers;
 use crate::layer::occurrences::Occurrences;
 
 /// The address of the socket's other end, for servers other than axum's.
@@ -58,8 +57,8 @@ impl Site {
                 outer = outer.manager().cookie_name(),
                 inner = self.manager.cookie_name(),
                 requests,
-                "layers of two session managers around one route: \
-                 the handler gets the sessions of the inner one"
+                "layers of two session managers around one route: the handler gets the sessions of \
+                 the inner one, use SessionLayers::handle for the other one"
             );
         }
     }
@@ -87,16 +86,7 @@ impl Visit {
             site.warn_of(sessions);
         }
         hide_cookies(request.headers_mut());
-        let peer = Peer::new(
-            client_ip(manager, request),
-            request
-                .headers()
-                .get(USER_AGENT)
-                .map(|agent| agent.as_bytes()),
-        );
-        let cookies = request.headers().get_all(COOKIE);
-        let cookies = cookies.iter().map(|cookie| cookie.as_bytes());
-        let sessions = Sessions::from(manager.sessions(cookies, peer));
+        let sessions = handle(manager, request.headers(), request.extensions());
         request.extensions_mut().insert(sessions.clone());
         Self {
             sessions,
@@ -107,10 +97,18 @@ impl Visit {
     /// Puts what became of the cookie on the response.
     pub(super) fn leave(&self, response: &mut HeaderMap) {
         if self.is_outermost {
-            let name = self.sessions.manager().cookie_name();
-            headers::finish(response, name, self.sessions.response_cookie());
+            self.sessions.finish(response);
         }
     }
+}
+
+/// Makes the handle of a request.
+pub(super) fn handle(manager: &Manager, headers: &HeaderMap, extensions: &Extensions) -> Sessions {
+    let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
+    let peer = Peer::new(client_ip(manager, headers, extensions), agent);
+    let cookies = headers.get_all(COOKIE).iter();
+    let cookies = cookies.map(|cookie| cookie.as_bytes());
+    Sessions::from(manager.sessions(cookies, peer))
 }
 
 /// Keeps the token out of what prints the request's headers from here on.
@@ -123,16 +121,16 @@ fn hide_cookies(headers: &mut HeaderMap) {
 }
 
 /// The client's address: the peer's, or what trusted proxies tell. Without them no header is read.
-fn client_ip<B>(manager: &Manager, request: &Request<B>) -> Option<IpAddr> {
-    let peer = peer_ip(request.extensions());
+fn client_ip(manager: &Manager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let peer = peer_ip(extensions);
     let Some(proxies) = manager.trusted_proxies() else {
         return peer;
     };
-    let lines = request.headers().get_all(proxies.header_name());
+    let lines = headers.get_all(proxies.header_name());
     proxies.client_ip(peer, lines.iter().map(|line| line.as_bytes()))
 }
 
-fn peer_ip(extensions: &http::Extensions) -> Option<IpAddr> {
+fn peer_ip(extensions: &Extensions) -> Option<IpAddr> {
     if let Some(PeerAddr(address)) = extensions.get() {
         return Some(address.ip());
     }

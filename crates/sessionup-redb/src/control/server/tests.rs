@@ -9,6 +9,8 @@ use crate::control::protocol::LONGEST_ANSWER;
 use crate::control::socket;
 
 const ENDLESS: Duration = Duration::MAX;
+/// What a test waits for a server at most, so that one that hangs fails by name.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Answers with what it was asked, when it is let to.
 #[derive(Default)]
@@ -16,6 +18,7 @@ struct Echo {
     begun: Mutex<Option<mpsc::Sender<()>>>,
     gate: Mutex<bool>,
     moved: Condvar,
+    undo: Mutex<Option<Undo>>,
 }
 
 impl Echo {
@@ -34,16 +37,20 @@ impl Echo {
 }
 
 impl Answers for Echo {
-    fn answer(&self, request: &[u8]) -> Vec<u8> {
+    fn answer(&self, request: &[u8]) -> Reply {
         if let Some(begun) = &*lock(&self.begun) {
             begun.send(()).unwrap();
         }
         let waited = self.moved.wait_while(lock(&self.gate), |shut| *shut);
         drop(waited.unwrap());
         match request {
-            b"much" => vec![b'm'; LONGEST_ANSWER],
+            b"much" => vec![b'm'; LONGEST_ANSWER].into(),
+            b"undo" => Reply {
+                bytes: request.to_vec(),
+                unheard: lock(&self.undo).take(),
+            },
             b"panic" => std::panic::resume_unwind(Box::new("ordered")),
-            _ => request.to_vec(),
+            _ => request.to_vec().into(),
         }
     }
 
@@ -60,6 +67,7 @@ struct Stage {
 
 impl Stage {
     fn new(patience: Duration) -> Self {
+        crate::limit::watch();
         let directory = tempfile::tempdir().unwrap();
         let desk = Arc::<Echo>::default();
         let path = directory.path().join("s");
@@ -76,7 +84,9 @@ impl Stage {
     }
 
     fn connect(&self) -> Stream {
-        socket::connect(&self.path()).unwrap()
+        let stream = socket::connect(&self.path(), LIMIT).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream
     }
 
     fn asked(&self, request: &[u8]) -> Stream {
@@ -96,11 +106,12 @@ impl Stage {
 }
 
 fn answer(stream: &Stream) -> io::Result<Vec<u8>> {
-    read_frame(stream, LONGEST_ANSWER, None)
+    read_frame(stream, LONGEST_ANSWER, Some(Instant::now() + LIMIT))
 }
 
-/// Waits until the other side has hung up.
+/// Waits until the other side has hung up; `false` if it has not within the limit.
 fn is_cut_off(mut stream: &Stream) -> bool {
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
     let read = stream.read(&mut [0]);
     matches!(read, Ok(0)) || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
 }
@@ -115,7 +126,7 @@ fn request_is_answered_and_the_connection_ended() {
     stage.close();
     stage.close();
     assert!(!stage.path().exists());
-    let late = socket::connect(&stage.path()).map(drop);
+    let late = socket::connect(&stage.path(), LIMIT).map(drop);
     assert_eq!(late.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
@@ -173,7 +184,7 @@ fn those_at_work_keep_their_place_and_others_are_told() {
     let begun = stage.desk.shut();
     let working: Vec<_> = (0..MOST).map(|_| stage.asked(b"this")).collect();
     for _ in &working {
-        begun.recv().unwrap();
+        begun.recv_timeout(LIMIT).unwrap();
     }
     assert_eq!(answer(&stage.connect()).unwrap(), b"busy");
     stage.desk.open();
@@ -191,7 +202,7 @@ fn closing_waits_for_nobody_who_is_silent_or_takes_no_answer() {
     half.write_all(&[0, 0, 0, 9, b'x']).unwrap();
     let begun = stage.desk.shut();
     let idle = stage.asked(b"much");
-    begun.recv().unwrap();
+    begun.recv_timeout(LIMIT).unwrap();
     stage.desk.open();
     stage.close();
     assert!(is_cut_off(&silent) && is_cut_off(&half));
@@ -203,11 +214,34 @@ fn request_that_came_before_the_end_is_answered() {
     let stage = Stage::new(ENDLESS);
     let begun = stage.desk.shut();
     let stream = stage.asked(b"this");
-    begun.recv().unwrap();
+    begun.recv_timeout(LIMIT).unwrap();
     stage.server.stop();
     stage.desk.open();
     assert_eq!(answer(&stream).unwrap(), b"this");
     stage.server.finish();
+}
+
+#[test]
+fn reply_without_reader_is_undone() {
+    for leaves in [true, false] {
+        let stage = Stage::new(ENDLESS);
+        let (undone, told) = mpsc::channel();
+        *lock(&stage.desk.undo) = Some(Box::new(move || undone.send(()).unwrap()));
+        let begun = stage.desk.shut();
+        let stream = stage.asked(b"undo");
+        begun.recv_timeout(LIMIT).unwrap();
+        if leaves {
+            drop(stream);
+            stage.desk.open();
+            told.recv_timeout(LIMIT).unwrap();
+        } else {
+            stage.desk.open();
+            assert_eq!(answer(&stream).unwrap(), b"undo");
+            // Dropped without being called.
+            told.recv_timeout(LIMIT).unwrap_err();
+        }
+        stage.close();
+    }
 }
 
 #[test]
@@ -241,12 +275,45 @@ mod places {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let (former, listener) = Bound::listen(path.clone()).unwrap();
+        drop(listener);
         let (next, _listening) = Bound::listen(path.clone()).unwrap();
-        drop((former, listener));
-        socket::connect(&path).unwrap();
+        drop(former);
+        socket::connect(&path, LIMIT).unwrap();
         assert_eq!(mode(&path), 0o600);
         drop(next);
         assert_eq!(names(directory.path()), [""; 0]);
+    }
+
+    #[test]
+    fn listen_at_used_socket_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (_bound, listener) = Bound::listen(path.clone()).unwrap();
+        let second = Bound::listen(path.clone()).map(drop);
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+
+        drop(listener);
+        assert!(!socket::listens(&path));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn listens_is_true_while_queue_is_full() {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let mut waiting = Vec::new();
+        let refused = loop {
+            match socket::connect(&path, Duration::ZERO) {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock, "{}", waiting.len());
+        assert!(socket::listens(&path));
     }
 
     #[test]
@@ -260,8 +327,20 @@ mod places {
 
         let (_bound, _listener) = Bound::listen(path.clone()).unwrap();
 
-        socket::connect(&path).unwrap();
+        socket::connect(&path, LIMIT).unwrap();
         assert_eq!(names(directory.path()), ["s"]);
+    }
+
+    #[test]
+    fn listen_beside_foreign_directory_leaves_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let theirs = directory.path().join("s.new");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::write(theirs.join("notes"), "theirs").unwrap();
+        let listening = Bound::listen(path.clone()).map(drop);
+        assert_eq!(listening.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(names(&theirs), ["notes"]);
     }
 
     #[test]
@@ -284,7 +363,7 @@ mod places {
         std::fs::create_dir(&deep).unwrap();
         let path = deep.join("s");
         let (_bound, _listener) = Bound::listen(path.clone()).unwrap();
-        socket::connect(&path).unwrap();
+        socket::connect(&path, LIMIT).unwrap();
         assert_eq!(mode(&path), 0o600);
     }
 }

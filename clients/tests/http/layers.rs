@@ -6,7 +6,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
 use http::{HeaderValue, Request, StatusCode};
-use sessionup::{CurrentSession, HttpError, Manager, MemoryStore, SessionLayers, Sessions};
+use sessionup::{
+    CurrentSession, HttpError, Manager, MemoryStore, SameOriginLayer, SessionLayers, Sessions,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
@@ -15,7 +17,7 @@ use tower_http::trace::TraceLayer;
 
 use super::client::{only_cookie, varies_by_cookie};
 use super::support::app::{Switch, manager};
-use tower::ServiceExt;
+use tower::{ServiceBuilder, ServiceExt};
 
 /// Long enough to be compressed.
 const PAGE: &str = "welcome, welcome, welcome, welcome, welcome, welcome, welcome";
@@ -94,6 +96,34 @@ async fn ask(app: &Router, request: http::request::Builder) -> http::Response<Bo
     app.clone().oneshot(request.unwrap()).await.unwrap()
 }
 
+/// All in one `ServiceBuilder`, where each layer meets the body of the one inside it.
+#[tokio::test]
+async fn auth_outside_compression_and_tracing_answers() {
+    let manager = manager(MemoryStore::new());
+    let stack = ServiceBuilder::new()
+        .layer(SameOriginLayer::new())
+        .layer(manager.auth())
+        .layer(TraceLayer::new_for_http())
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::new());
+    let app = Router::new()
+        .route("/inside", get(async || PAGE).post(async || PAGE))
+        .layer(stack);
+    let app = routes(&manager).merge(app).layer(manager.public());
+    let refused = ask(&app, Request::get("/inside")).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+
+    let login = ask(&app, Request::post("/login")).await;
+    let cookie = only_cookie(login.headers());
+    let page = ask(&app, Request::get("/inside").header("cookie", &cookie)).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    assert_eq!(page.headers()["content-encoding"], "gzip");
+    let crossing = Request::post("/inside")
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(ask(&app, crossing).await.status(), StatusCode::FORBIDDEN);
+}
+
 #[tokio::test]
 async fn cookie_and_vary_leave_once_in_every_order() {
     let mut checked = 0;
@@ -115,7 +145,7 @@ async fn cookie_and_vary_leave_once_in_every_order() {
         );
 
         let private = Request::get("/private");
-        let private = ask(&app, private.header("cookie", cookie)).await;
+        let private = ask(&app, private.header("cookie", &cookie)).await;
         assert_eq!(private.status(), 200, "{outside:?}");
         assert_eq!(varies_by_cookie(private.headers()), 1, "{outside:?}");
         assert!(!private.headers().contains_key("set-cookie"));

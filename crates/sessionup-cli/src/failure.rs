@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sessionup_bolt::{BoltError, ImportError, ImportFailure, WriteError};
 use sessionup_core::StoreError;
+use sessionup_core::store::Cause;
 use sessionup_redb::{ControlError, OpenError};
 
 use crate::escape;
@@ -30,7 +31,7 @@ pub(crate) enum Failure {
     Denied {
         doing: String,
         #[source]
-        source: OpenError,
+        source: Cause,
     },
     /// A directory is in the place of a file.
     #[error("{} is a directory, name the file of the sessions in it", path.display())]
@@ -210,20 +211,18 @@ impl Failure {
             line = format!("{line}: {error}");
             cause = error.source();
         }
-        match self.remedy() {
+        let remedy = match self {
+            Self::Open(OpenError::Thread { .. }) => {
+                Some("the limit of processes and threads is reached, raise it (ulimit -u)")
+            }
+            // Limits of the server's process are not those of this one.
+            Self::Control(_) => None,
+            _ => remedy(&line),
+        };
+        match remedy {
             Some(remedy) => format!("{line}: {remedy}"),
             None => line,
         }
-    }
-
-    /// Says what to do about a limit that the system sets.
-    fn remedy(&self) -> Option<&'static str> {
-        if let Self::Open(OpenError::Thread { .. }) = self {
-            return Some("the limit of processes and threads is reached, raise it (ulimit -u)");
-        }
-        let causes = std::iter::successors(self.source(), |error| (*error).source());
-        let mut errors = causes.filter_map(|error| error.downcast_ref::<io::Error>());
-        errors.find_map(remedy)
     }
 
     /// Says why a file did not open.
@@ -234,9 +233,9 @@ impl Failure {
                 found,
                 option,
             },
-            OpenError::PermissionDenied { .. } => Self::Denied {
+            OpenError::PermissionDenied { source, .. } => Self::Denied {
                 doing: format!("no permission to open {}{}", path.display(), owner(path)),
-                source: error,
+                source,
             },
             OpenError::ServerListens { socket, .. } => Self::OtherFile {
                 path: path.to_owned(),
@@ -247,17 +246,16 @@ impl Failure {
     }
 }
 
-/// Says what to do about a limit that the system sets.
-fn remedy(error: &io::Error) -> Option<&'static str> {
+/// Says what to do about a limit that the system sets. Not all errors of the system can be reached as
+/// such: some are text of the database.
+fn remedy(line: &str) -> Option<&'static str> {
     const TOO_MANY_FILES: [i32; 2] = [23, 24];
-    if cfg!(unix)
-        && error
-            .raw_os_error()
-            .is_some_and(|code| TOO_MANY_FILES.contains(&code))
-    {
+    let (_, code) = line.rsplit_once("(os error ")?;
+    let code = code.split_once(')')?.0.parse().ok()?;
+    if cfg!(unix) && TOO_MANY_FILES.contains(&code) {
         return Some("raise the limit of open files (ulimit -n)");
     }
-    match error.kind() {
+    match io::Error::from_raw_os_error(code).kind() {
         io::ErrorKind::FileTooLarge => Some("raise the limit of file sizes (ulimit -f)"),
         io::ErrorKind::QuotaExceeded => Some("make room, or raise the quota of this user"),
         io::ErrorKind::StorageFull => Some("make room on the disk"),
@@ -321,4 +319,31 @@ fn code_of_bolt(error: &BoltError) -> u8 {
 pub(crate) fn while_doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
     let doing = doing.into();
     move |source| Failure::Io { doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn limits_of_the_system_say_what_to_raise() {
+        let failure = |code| {
+            let source = io::Error::from_raw_os_error(code);
+            while_doing("x could not be written")(source).line()
+        };
+        for (code, expected) in [
+            (24, "(ulimit -n)"),
+            (27, "(ulimit -f)"),
+            (122, "quota"),
+            (28, "room"),
+        ] {
+            let line = failure(code);
+            assert!(
+                line.starts_with("x could not be written: ") && line.contains(expected),
+                "{line}"
+            );
+        }
+        assert!(failure(13).ends_with("(os error 13)"));
+    }
 }

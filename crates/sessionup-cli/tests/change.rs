@@ -65,6 +65,86 @@ fn sessions_of_exactly_one_user_are_revoked() {
 }
 
 #[test]
+fn all_that_are_excepted_stay() {
+    let place = Place::new();
+    place.fill([session(1, "ann"), session(2, "ann"), session(3, "ann")]);
+    place.done(&format!(
+        "revoke --user ann --except {} --except {} --yes",
+        id(1),
+        id(2)
+    ));
+    assert_eq!(there(&place), [1, 2]);
+}
+
+/// Files may not grow beyond a limit, which fails in the midst of it.
+#[cfg(unix)]
+#[test]
+fn revocation_that_fails_is_an_error() {
+    let mut failed = 0;
+    for blocks in [8, 16, 32, 64, 128] {
+        for target in [id(1).to_string(), "--user ann".into(), "--all".into()] {
+            let place = filled();
+            // Otherwise the signal that comes with it ends the process.
+            let script = format!(r#"trap '' XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
+            let line = format!("revoke {target} --yes --wait 0s --db s.redb");
+            let output = std::process::Command::new("sh")
+                .current_dir(place.path(""))
+                .args(["-c", &script, support::PROGRAM])
+                .args(line.split_whitespace())
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            match output.status.code() {
+                Some(0) => assert!(there(&place).len() < 5, "{blocks}: {line}"),
+                code => {
+                    let stderr = String::from_utf8(output.stderr).unwrap();
+                    assert_eq!(
+                        (code, text.as_str()),
+                        (Some(1), ""),
+                        "{blocks}: {line}: {stderr}"
+                    );
+                    failed +=
+                        usize::from(stderr.contains("raise the limit of file sizes (ulimit -f)"));
+                }
+            }
+        }
+    }
+    assert!(failed > 0, "no limit was met");
+}
+
+#[cfg(unix)]
+#[test]
+fn limit_of_open_files_is_told() {
+    let place = filled();
+    let mut told = 0;
+    // The system wants some files itself before the program begins.
+    for files in 3..16 {
+        let output = std::process::Command::new("sh")
+            .current_dir(place.path(""))
+            .args(["-c", &format!(r#"ulimit -n {files}; exec "$0" "$@""#)])
+            .args([
+                support::PROGRAM,
+                "backup",
+                "copy.redb",
+                "--wait",
+                "0s",
+                "--db",
+                "s.redb",
+            ])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let _ = fs::remove_file(place.path("copy.redb"));
+        if output.status.code() == Some(1) {
+            let remedy = ": raise the limit of open files (ulimit -n)\n";
+            assert!(stderr.ends_with(remedy), "{files}: {stderr}");
+            told += 1;
+        }
+    }
+    assert!(told > 0, "no limit was met");
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let place = filled();
     let mixed = place.run(&format!("revoke {} {} --yes --db s.redb", id(1), id(8)));
@@ -241,6 +321,10 @@ fn backup_is_written_over_nothing() {
     assert!(!place.path("nowhere").exists());
     let nowhere = place.run("backup missing/copy.redb --db s.redb");
     assert_eq!(nowhere.code, 1, "{nowhere:?}");
+    assert_eq!(
+        nowhere.stderr,
+        "sessionup: there is no directory missing, make it or choose another\n"
+    );
     assert_eq!(there(&place).len(), 5);
 }
 

@@ -69,6 +69,7 @@ fn every_name_in_json_is_there() {
         ("check", "check --json".into()),
         ("compact", "compact --json".into()),
         ("backup", "backup copy.redb --json".into()),
+        ("restore", "restore copy.redb --yes --json".into()),
         ("import bolt", "import bolt go.db --yes --json".into()),
         (
             "export bolt",

@@ -62,6 +62,22 @@ fn what_go_can_honour_goes_back() {
     assert!(place.is_private("back.db"));
 }
 
+/// Each Bolt file that was imported gives its tokens.
+#[test]
+fn sessions_of_several_bolt_files_go_back() {
+    let place = Place::new();
+    for (name, number) in [("one.db", 1), ("two.db", 2), ("three.db", 3)] {
+        write_bolt(&place.path(name), [go_session(&go_token(number), "ann")]);
+        place.done(&format!("import bolt {name} --yes"));
+    }
+    let line = "export bolt back.db --from one.db --from two.db --from three.db --json";
+    assert_eq!(place.done(line).json()["exported"], 3);
+    let back = BoltFile::open(place.path("back.db")).unwrap();
+    assert_eq!(sessions(&back, "sessions").len(), 3);
+    let nowhere = place.run("export bolt missing/back.db --from one.db --db s.redb");
+    assert_eq!(nowhere.stderr, "sessionup: there is no directory missing\n");
+}
+
 #[test]
 fn it_is_told_in_words() {
     let place = moved();

@@ -98,6 +98,14 @@ fn completions_know_all_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = place.run(&format!("completions {shell}"));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        if shell == "bash" {
+            // A user is no file.
+            let after = run.stdout.split("--user)\n").nth(1).unwrap();
+            assert_eq!(
+                after.lines().next().unwrap().trim(),
+                r#"COMPREPLY=("${cur}")"#
+            );
+        }
         for word in ["revoke", "dry-run"] {
             let is_there = run.stdout.contains(word);
             assert!(is_there, "{shell}: {word}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use serde_json::json;
-use sessionup_core::Store;
+use sessionup_core::{CreateOptions, Record, SecretHash, Store, StoreError};
 use sessionup_redb::RedbStore;
 use support::{Place, ended, go_session, go_token, id, now, session, write_bolt};
 
@@ -101,6 +101,12 @@ fn backup_is_made_while_the_server_goes_on() {
         (&run.json()["sessions"], &run.json()["users"]),
         (&json!(4), &json!(2))
     );
+    assert_eq!(run.json()["whole_file"], json!(false));
+    assert!(
+        run.stderr
+            .contains("no other table that may be in the file"),
+        "{run:?}"
+    );
     assert!(place.is_private("copy.redb"));
     let listed = |file: &str| {
         let run = place.run(&format!("list --all --expired --json --db {file}"));
@@ -149,4 +155,135 @@ fn server_that_was_killed_is_no_server() {
     drop(listener);
     fs::symlink_metadata(place.path("s.redb.control")).unwrap();
     assert_eq!(place.done("list ann --json").ids().len(), 2);
+}
+
+/// A login that is under way is refused, although a look finds nothing to end.
+#[test]
+fn revoke_of_user_without_sessions_overtakes_logins() {
+    let (place, server) = served();
+    let login = |user: &str, begun| {
+        let record = Record::new(session(9, user), SecretHash::from_bytes([1; 32]));
+        let options = CreateOptions::default().begun(Some(begun));
+        block_on(server.create(record, options, now()))
+    };
+    let begun = server.epoch();
+    let dry = place.run("revoke --user zoe --dry-run --db s.redb");
+    assert_eq!(dry.code, 3, "{dry:?}");
+    assert!(login("zoe", begun).is_ok(), "a dry run refuses nothing");
+    assert!(block_on(server.delete(id(9), None)).unwrap());
+
+    for (line, user) in [
+        ("revoke --user zoe --yes", "zoe"),
+        ("revoke --user zoe --except 0004 --yes", "zoe"),
+        ("revoke --all --yes", "dora"),
+    ] {
+        let begun = server.epoch();
+        let run = place.run(&format!("{line} --db s.redb"));
+        let code = if line.contains("--all") { 0 } else { 3 };
+        assert_eq!(run.code, code, "{line}: {run:?}");
+        let refused = login(user, begun);
+        assert!(
+            matches!(refused, Err(StoreError::Overtaken)),
+            "{line}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn revoke_all_beside_a_server_ends_every_session() {
+    let (place, server) = served();
+    let run = place.done("revoke --all --yes");
+    assert_eq!(run.stdout, "4 sessions ended\n");
+    assert!(block_on(server.fetch(id(1), now())).unwrap().is_none());
+    assert!(block_on(server.fetch(id(4), now())).unwrap().is_none());
+}
+
+/// What the server would not hear of is not done.
+#[test]
+fn commands_change_nothing_beside_a_server_with_another_file() {
+    let (place, server) = served();
+    place.done("backup other.redb");
+    fs::rename(place.path("s.redb"), place.path("served.redb")).unwrap();
+    write_bolt(&place.path("go.db"), [go_session(&go_token(1), "ann")]);
+    let lines = |file: &str| {
+        [
+            "revoke --user ann --yes".to_owned(),
+            format!("revoke {} --yes", id(1)),
+            "revoke --all --yes".into(),
+            "prune --yes".into(),
+            "compact".into(),
+            "import bolt go.db --yes".into(),
+            "restore other.redb --yes".into(),
+            "list --all".into(),
+            "backup copy.redb".into(),
+        ]
+        .map(|line| format!("{line} --db {file} --wait 0s"))
+    };
+    for line in lines("s.redb")
+        .iter()
+        .filter(|line| !line.contains("import"))
+    {
+        let run = place.run(line);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
+        assert!(
+            run.stderr
+                .contains("s.redb is gone, and yet a server answers at s.redb.control"),
+            "{line}: {run:?}"
+        );
+    }
+    fs::copy(place.path("other.redb"), place.path("s.redb")).unwrap();
+    let before = fs::read(place.path("s.redb")).unwrap();
+    for line in lines("s.redb") {
+        let run = place.run(&line);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}: {run:?}");
+        assert!(
+            run.stderr.contains("it has another file open"),
+            "{line}: {run:?}"
+        );
+        assert!(fs::read(place.path("s.redb")).unwrap() == before, "{line}");
+    }
+    assert!(!place.path("copy.redb").exists());
+    assert!(block_on(server.fetch(id(1), now())).unwrap().is_some());
+}
+
+#[test]
+fn server_that_gives_no_answer_is_told_as_that() {
+    let place = Place::new();
+    place.fill([session(1, "ann")]);
+    let server = place.store();
+    let silent = std::os::unix::net::UnixListener::bind(place.path("s.redb.control")).unwrap();
+    for line in ["list ann", "revoke --user ann --yes"] {
+        let run = place.run(&format!("{line} --db s.redb --wait 1s"));
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{line}");
+        assert_eq!(
+            run.stderr,
+            "sessionup: the server that has s.redb open gave no answer within 1s: nothing was changed. \
+             Try again; --wait 2m waits longer\n"
+        );
+    }
+    drop(silent);
+    drop(server);
+}
+
+#[test]
+fn names_that_are_not_utf8_work_beside_a_server() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (place, server) = served();
+    let name = OsStr::from_bytes(b"copy-\xff.redb");
+    let backup = [
+        OsStr::new("backup"),
+        name,
+        OsStr::new("--db"),
+        OsStr::new("s.redb"),
+    ];
+    let run = place.run_with(backup);
+    assert_eq!(run.code, 0, "{run:?}");
+    block_on(server.close());
+    let list = ["list", "--all", "--json", "--db"].map(OsStr::new);
+    assert_eq!(
+        place.run_with(list.into_iter().chain([name])).ids().len(),
+        3
+    );
 }

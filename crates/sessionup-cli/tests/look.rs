@@ -250,6 +250,77 @@ fn sound_file_is_checked() {
     assert_eq!(place.files(), ["s.redb"]);
 }
 
+/// As a pager does that shows the first page.
+#[test]
+fn list_whose_output_waits_holds_no_file() {
+    for line in ["list --all", "list --all --json", "list ann --json"] {
+        let place = Place::new();
+        place.fill((0..6_000).map(|number| session(number, "ann")));
+        let words = line.split_whitespace().chain(["--db", "s.redb"]);
+        let mut child = place.command(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut text = vec![0];
+        stdout.read_exact(&mut text).unwrap();
+        // The rest does not fit into the pipe. A server starts all the same.
+        let builder = sessionup_redb::RedbStore::builder().lock_wait(Duration::from_secs(90));
+        let server = builder.open(place.path("s.redb")).unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "{line}");
+        futures_executor::block_on(sessionup_core::Store::delete(&server, id(5_999), None))
+            .unwrap();
+        futures_executor::block_on(server.close());
+        stdout.read_to_end(&mut text).unwrap();
+        assert!(child.wait().unwrap().success(), "{line}");
+        let text = String::from_utf8(text).unwrap();
+        let found = if line.contains("json") {
+            serde_json::from_str::<Vec<Value>>(&text).unwrap().len()
+        } else {
+            text.lines().count() - 1
+        };
+        assert_eq!(found, 5_999, "{line}: each once, and the last is gone");
+    }
+}
+
+#[test]
+fn names_that_look_alike_are_told_apart() {
+    let place = Place::new();
+    let names = [
+        "ann",
+        "ann ",
+        "ann\u{fe0f}",
+        "ann\u{2800}",
+        "ann\u{a0}",
+        "ann\u{2003}",
+    ];
+    place.fill((0..).zip(names).map(|(number, name)| session(number, name)));
+    let table = place.done("list --all").stdout;
+    let shown: std::collections::BTreeSet<_> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().nth(1).unwrap())
+        .collect();
+    let expected = [
+        "ann",
+        "ann\\u{20}",
+        "ann\\u{2003}",
+        "ann\\u{2800}",
+        "ann\\u{a0}",
+        "ann\\u{fe0f}",
+    ];
+    assert_eq!(shown, expected.into_iter().collect());
+    let listed = place.done("list --all --json").json();
+    let listed = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| session["user_key"].clone());
+    assert_eq!(listed.collect::<Vec<_>>(), names.map(Value::from));
+    let gone = place.run_with(["revoke", "--user", "anna ", "--yes", "--db", "s.redb"]);
+    assert_eq!(
+        gone.stderr,
+        "sessionup: user \"anna\\u{20}\" has no such sessions\n"
+    );
+}
+
 /// Whoever reads the first lines only is no reason to fail, and none to panic.
 #[test]
 fn reader_that_goes_away_is_no_failure() {

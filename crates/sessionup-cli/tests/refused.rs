@@ -244,7 +244,8 @@ fn file_that_may_not_be_read_is_told() {
     let run = place.run("list ann --db s.redb");
     assert_eq!(run.code, 1);
     assert!(
-        run.stderr.starts_with("sessionup: no permission to open"),
+        run.stderr
+            .starts_with("sessionup: no permission to open s.redb, which belongs to user "),
         "{run:?}"
     );
 }

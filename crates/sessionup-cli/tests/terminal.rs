@@ -30,6 +30,14 @@ struct Terminal {
 
 impl Terminal {
     fn start(place: &Place, columns: u16, line: &str) -> Self {
+        Self::start_with(place, columns, line.split_whitespace())
+    }
+
+    fn start_with<'a>(
+        place: &Place,
+        columns: u16,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&end).unwrap();
         unlockpt(&end).unwrap();
@@ -52,7 +60,7 @@ impl Terminal {
         let end = File::from(end);
         let pieces = pieces(end.try_clone().unwrap());
         let child = place
-            .command(line.split_whitespace())
+            .command(arguments)
             .env("TERM", "xterm")
             .stdin(other.try_clone().unwrap())
             .stdout(other.try_clone().unwrap())
@@ -193,6 +201,71 @@ fn revocation_is_asked_for() {
         assert_eq!(shown.lines().last(), Some(last));
     }
     assert_eq!(left(&place), [id(3).to_string()]);
+}
+
+/// Nothing is held while a question is open, and what has changed then is shown.
+#[test]
+fn revocation_is_asked_for_again_after_a_change() {
+    let place = filled();
+    let mut terminal = Terminal::start(&place, 80, "revoke --user ann --db s.redb");
+    terminal.see("End 2 sessions of \"ann\"? [y/N] ");
+    place.fill([session(4, "ann")]);
+    terminal.type_in("y\n");
+    terminal.see("the sessions of this user have changed meanwhile:");
+    terminal.see("End 3 sessions of \"ann\"? [y/N] ");
+    assert_eq!(left(&place).len(), 4);
+    terminal.type_in("y\n");
+    let (status, shown) = terminal.finish();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert_eq!(shown.lines().last(), Some("3 sessions ended"));
+    assert_eq!(left(&place), [id(3).to_string()]);
+}
+
+#[test]
+fn questions_hold_no_file() {
+    for (line, question) in [
+        ("revoke --all", "End 3 sessions of all users? [y/N] "),
+        (
+            "revoke --user zoe",
+            "Refuse logins that are under way? [y/N] ",
+        ),
+        ("prune", "Delete 1 session that ended before 2"),
+        ("restore copy.redb", "copy.redb? [y/N] "),
+        ("import bolt go.db", "Import 1 session into s.redb? [y/N] "),
+    ] {
+        let place = Place::new();
+        place.fill([
+            session(1, "ann"),
+            session(2, "ann"),
+            support::ended(3, "ann"),
+        ]);
+        place.done("backup copy.redb");
+        let go = support::go_session(&support::go_token(1), "ann");
+        support::write_bolt(&place.path("go.db"), [go]);
+        let mut terminal = Terminal::start(&place, 80, &format!("{line} --db s.redb"));
+        terminal.see(question);
+        // It does not wait.
+        let builder = sessionup_redb::RedbStore::builder().lock_wait(Duration::ZERO);
+        let opened = builder.open(place.path("s.redb"));
+        assert!(opened.is_ok(), "{line}: {opened:?}");
+        drop(opened);
+        terminal.type_in("n\n");
+        let (status, shown) = terminal.finish();
+        assert_eq!(status.code(), Some(1), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn names_in_questions_show_what_is_not_seen() {
+    let place = Place::new();
+    place.fill([session(1, "ann"), session(2, "ann ")]);
+    let arguments = ["revoke", "--user", "ann ", "--db", "s.redb"];
+    let mut terminal = Terminal::start_with(&place, 120, arguments);
+    terminal.see("End 1 session of \"ann\\u{20}\"? [y/N] ");
+    terminal.type_in("y\n");
+    let (_, shown) = terminal.finish();
+    assert!(shown.contains("  ann\\u{20}  "), "{shown}");
+    assert_eq!(left(&place), [id(1).to_string()]);
 }
 
 #[test]

@@ -4,6 +4,9 @@ use crate::{InvalidUserKey, MetaError, RandomError, StoreError};
 
 /// Why an action on sessions failed.
 ///
+/// Handlers of axum return `sessionup::HttpError` instead, to which `?` converts; this type is no
+/// response.
+///
 /// Each variant says who has to act: the application (`Meta`, `UserKey`), the client
 /// (`NoSession`), the machine (`Random`), or whoever keeps the store (`Store`).
 #[derive(Clone, Debug, thiserror::Error)]

@@ -112,7 +112,7 @@ impl Cache {
         };
         let mut shard = write(shard);
         let noted = note();
-        if noted != Put::Refused {
+        if matches!(noted, Put::Kept | Put::First) {
             shard.changes += 1;
             let later = shard.records.peek(&id).map(|entry| entry.used(at));
             if let Some(later) = later {

@@ -9,7 +9,7 @@ use sessionup_core::store::Cause;
 
 use crate::error::{Failure, Halt, is_lasting};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{PoisonError, RwLock};
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -38,17 +38,16 @@ impl Place {
         &self,
         work: impl FnOnce(&Database) -> Result<T, Halt>,
     ) -> Result<T, ReadFailure> {
+        let place = self.hold()?;
+        work(place.database()?).map_err(ReadFailure::from)
+    }
+
+    /// Keeps the database open for as long as what is returned is held.
+    pub(crate) fn hold(&self) -> Result<HeldPlace<'_>, ReadFailure> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let database = match &*state {
-            State::Open(database) => database,
-            State::Broken(cause) => {
-                return Err(ReadFailure::Once(StoreError::Unavailable {
-                    source: Arc::clone(cause),
-                }));
-            }
-            State::Closed => return Err(ReadFailure::Once(StoreError::Closed)),
-        };
-        work(database).map_err(ReadFailure::from)
+        let place = HeldPlace(state);
+        place.database()?;
+        Ok(place)
     }
 
     /// Returns the database for the writer, who alone may take it away.
@@ -103,6 +102,22 @@ impl Place {
         // Closing a database writes; after a panic beneath it, that may panic too.
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(before))).is_err() {
             tracing::error!(target: "sessionup_redb", "closing the session database panicked");
+        }
+    }
+}
+
+/// The place of a database that nobody takes away.
+#[derive(Debug)]
+pub(crate) struct HeldPlace<'a>(RwLockReadGuard<'a, State>);
+
+impl HeldPlace<'_> {
+    pub(crate) fn database(&self) -> Result<&Database, ReadFailure> {
+        match &*self.0 {
+            State::Open(database) => Ok(database),
+            State::Broken(cause) => Err(ReadFailure::Once(StoreError::Unavailable {
+                source: Arc::clone(cause),
+            })),
+            State::Closed => Err(ReadFailure::Once(StoreError::Closed)),
         }
     }
 }

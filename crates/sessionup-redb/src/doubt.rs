@@ -117,6 +117,18 @@ impl Doubts {
 pub(crate) struct HeldDoubts<'a>(RwLockReadGuard<'a, State>);
 
 impl HeldDoubts<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.ids.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SessionId> {
+        self.0.ids.iter().copied()
+    }
+
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.0.revocations.clone()
+    }
+
     pub(crate) fn contains(&self, id: SessionId) -> bool {
         self.0.ids.contains(&id)
     }

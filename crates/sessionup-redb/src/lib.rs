@@ -37,6 +37,7 @@ mod identity;
 #[cfg(test)]
 #[path = "../tests/support/limit.rs"]
 mod limit;
+mod listing;
 mod marks;
 mod overlay;
 mod queue;

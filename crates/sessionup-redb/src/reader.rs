@@ -5,10 +5,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable};
-use sessionup_core::{
-    Kind, ListOptions, Record, RecordPage, SessionId, StoreError, Timestamp, UserKey,
-};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use sessionup_core::{Record, SessionId, StoreError, Timestamp};
 
 use crate::cache::Loaded;
 use crate::database::ReadFailure;
@@ -17,9 +15,8 @@ use crate::error::Halt;
 use crate::queue::Taken;
 use crate::record::Stored;
 use crate::shared::Shared;
-use crate::touches::{self, Before, Put};
+use crate::touches::{self, Before, Put, Touches};
 use crate::verify::{Report, Snapshot};
-use crate::walk::Whose;
 use crate::writer::tables::report_damage;
 
 /// A read with its way back to the caller.
@@ -58,46 +55,6 @@ pub(crate) fn fetch(
     }))
 }
 
-fn list(shared: &Shared, user: &UserKey, now: Timestamp) -> Result<Vec<Arc<Record>>, StoreError> {
-    let touches = shared.touches.hold();
-    let revocations = shared.doubts.revocations();
-    let read = shared
-        .place
-        .read(|database| records_of(database, shared, &revocations, user));
-    let mut records = answer(shared, read)?;
-    for record in &mut records {
-        touches.lay_over(record);
-    }
-    // While the touches are held nothing is settled that was in doubt when they were read. Of the
-    // sessions that one operation ended, all are refused or none.
-    let doubts = shared.doubts.hold();
-    records.retain(|record| record.session.is_live(now) && !doubts.contains(record.session.id));
-    drop(doubts);
-    drop(touches);
-    records.sort_by_key(|record| (record.session.created_at, record.session.id));
-    Ok(records.into_iter().map(Arc::new).collect())
-}
-
-pub(crate) fn list_page(
-    shared: &Shared,
-    user: &UserKey,
-    options: &ListOptions,
-    now: Timestamp,
-) -> Result<RecordPage, StoreError> {
-    let mut records = list(shared, user, now)?;
-    records.retain(|record| {
-        let session = &record.session;
-        let is_wanted = |kind: &Kind| *kind == session.kind;
-        options.kind.as_ref().is_none_or(is_wanted)
-            && options.after.is_none_or(|after| session.id > after)
-    });
-    records.sort_by_key(|record| record.session.id);
-    let is_last = records.len() <= options.limit.get();
-    records.truncate(options.limit.get());
-    let last = records.last().map(|record| record.session.id);
-    Ok(RecordPage::new(records, last.filter(|_| !is_last)))
-}
-
 /// Takes note of a use of a live session.
 pub(crate) fn touch(
     shared: &Shared,
@@ -107,45 +64,50 @@ pub(crate) fn touch(
 ) -> Result<Touched, StoreError> {
     let before = shared.touches.before();
     let found = find(shared, id)?.map(|loaded| Arc::new(loaded.record));
-    Ok(found.map_or(Touched::Answer(None), |record| {
-        used(shared, record, before, at, now)
-    }))
+    let Some(record) = found else {
+        return Ok(Touched::Answer(None));
+    };
+    let used = used(shared, record, before, at, now, Touches::put);
+    Ok(used.unwrap_or(Touched::Write))
 }
 
-/// As [`touch`], if that needs no reading.
+/// As [`touch`], if that needs no reading and no waiting: `None` if it does.
 pub(crate) fn touch_at_hand(
     shared: &Shared,
     id: SessionId,
     at: Timestamp,
     now: Timestamp,
 ) -> Option<Touched> {
-    let before = shared.touches.before();
+    let before = shared.touches.try_before()?;
     let record = shared.cache.get(id)?;
-    Some(used(shared, record, before, at, now))
+    used(shared, record, before, at, now, Touches::try_put)
 }
 
-/// Takes note of a use of a session that was found since `before`.
+/// Takes note, by `put`, of a use of a session that was found since `before`. `None` if that would
+/// have to wait.
 fn used(
     shared: &Shared,
     mut record: Arc<Record>,
     before: Before,
     at: Timestamp,
     now: Timestamp,
-) -> Touched {
+    put: fn(&Touches, SessionId, Timestamp, Before) -> Put,
+) -> Option<Touched> {
     if !record.session.is_live(now) {
-        return Touched::Answer(None);
+        return Some(Touched::Answer(None));
     }
     if record.session.last_seen_at < at {
         let id = record.session.id;
-        let note = || shared.touches.put(id, at, before);
+        let note = || put(&shared.touches, id, at, before);
         match shared.cache.used(id, at, note) {
             Put::Kept => {}
             Put::First => shared.writes.wake(),
-            Put::Refused => return Touched::Write,
+            Put::Refused => return Some(Touched::Write),
+            Put::Busy => return None,
         }
         touches::lay_over(Arc::make_mut(&mut record), Some(at));
     }
-    Touched::Answer(Some(record))
+    Some(Touched::Answer(Some(record)))
 }
 
 /// Checks all of the bucket.
@@ -166,15 +128,26 @@ pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, Sto
     let Some(revocations) = shared.doubts.about(id) else {
         return Ok(None);
     };
-    // A use that is not there, or no more, is in what is read.
+    answer(shared, read(shared, &revocations, id))
+}
+
+fn read(
+    shared: &Shared,
+    revocations: &Revocations,
+    id: SessionId,
+) -> Result<Option<Loaded>, ReadFailure> {
+    // A use that is not there, or no more, is in what is read. One that is there is told at the
+    // moment at which the transaction begins: later, another session could have begun under its id.
     let touches = shared.touches.of(id).map(|_| shared.touches.hold());
-    let mut read = shared
-        .place
-        .read(|database| load(database, shared, &revocations, id));
-    if let (Some(touches), Ok(Some(loaded))) = (touches, &mut read) {
-        touches.lay_over(&mut loaded.record);
+    let place = shared.place.hold()?;
+    let begun = place.database()?.begin_read();
+    let seen = touches.and_then(|touches| touches.of(id));
+    let transaction = begun.map_err(Halt::from)?;
+    let mut found = load(&transaction, shared, revocations, id)?;
+    if let Some(loaded) = &mut found {
+        touches::lay_over(&mut loaded.record, seen);
     }
-    answer(shared, read)
+    Ok(found)
 }
 
 pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result<T, StoreError> {
@@ -188,12 +161,11 @@ pub(crate) fn answer<T>(shared: &Shared, read: Result<T, ReadFailure>) -> Result
 }
 
 fn load(
-    database: &Database,
+    transaction: &ReadTransaction,
     shared: &Shared,
     revocations: &Revocations,
     id: SessionId,
 ) -> Result<Option<Loaded>, Halt> {
-    let transaction = database.begin_read()?;
     let sessions = transaction.open_table(shared.schema.sessions())?;
     let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
         return Ok(None);
@@ -202,7 +174,7 @@ fn load(
     let stored = decode(id, bytes)?;
     let rows = shared
         .tombstones
-        .rows(&transaction, &shared.schema, revocations)?;
+        .rows(transaction, &shared.schema, revocations)?;
     if rows.has_ended(&stored)? {
         return Ok(None);
     }
@@ -212,45 +184,7 @@ fn load(
     }))
 }
 
-fn records_of(
-    database: &Database,
-    shared: &Shared,
-    revocations: &Revocations,
-    user: &UserKey,
-) -> Result<Vec<Record>, Halt> {
-    let (transaction, unlisted) = shared.unlisted.read(database, user)?;
-    let sessions = transaction.open_table(shared.schema.sessions())?;
-    let by_user = transaction.open_table(shared.schema.by_user())?;
-    let rows = shared
-        .tombstones
-        .rows(&transaction, &shared.schema, revocations)?;
-    let whose = Whose {
-        user,
-        unlisted: &unlisted,
-    };
-    let mut records = Vec::new();
-    for (id, is_listed) in whose.ids(&by_user, None, usize::MAX)? {
-        let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
-            if is_listed {
-                tracing::error!(target: "sessionup_redb", %id, "session is listed and has no record");
-            }
-            continue;
-        };
-        let stored = decode(id, bytes.value())?;
-        if rows.has_ended(&stored)? {
-            continue;
-        }
-        let record = stored.record;
-        if record.session.user_key == *user {
-            records.push(record);
-        } else if is_listed {
-            return Err(StoreError::corrupt(id, "record is of another user than its entry").into());
-        }
-    }
-    Ok(records)
-}
-
-fn decode(id: SessionId, bytes: &[u8]) -> Result<Stored, Halt> {
+pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<Stored, Halt> {
     match Stored::decode(id, bytes) {
         Ok(stored) => Ok(stored),
         Err(error) => {

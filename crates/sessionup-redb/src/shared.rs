@@ -156,7 +156,7 @@ impl Shared {
             return left > at_once;
         }
         let read = self.place.read(|database| {
-            let (transaction, unlisted) = self.unlisted.read(database, user)?;
+            let (transaction, unlisted) = self.unlisted.read(database, user, None, usize::MAX)?;
             let by_user = transaction.open_table(self.schema.by_user())?;
             let whose = Whose {
                 user,

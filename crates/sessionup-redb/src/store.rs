@@ -19,6 +19,7 @@ use crate::builder::{RedbStoreBuilder, Settings};
 use crate::control::{desk::Desk, server::Server};
 use crate::error::{OpenError, ReadStopped, WriterStopped};
 use crate::health::Health;
+use crate::listing;
 use crate::queue::Room;
 use crate::reader::{self, Touched};
 use crate::shared::Shared;
@@ -377,7 +378,7 @@ impl Store for RedbStore {
         now: Timestamp,
     ) -> Result<RecordPage, StoreError> {
         let user = user.clone();
-        self.read(move |shared| reader::list_page(shared, &user, &options, now))
+        self.read(move |shared| listing::page(shared, &user, &options, now))
             .await
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sessionup_core::{Record, SessionId, Timestamp};
 
-use crate::sync::{Instant, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Instant, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 #[derive(Debug)]
 pub(crate) struct Touches {
@@ -40,6 +40,8 @@ pub(crate) enum Put {
     First,
     /// There is no room, or what was read of the session may be out of date.
     Refused,
+    /// Somebody else has the entries.
+    Busy,
 }
 
 /// A moment before a record is looked at.
@@ -64,7 +66,27 @@ impl Touches {
     ///
     /// Where something was decided since `before`, the use must not be answered by what was read.
     pub(crate) fn put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
-        let mut state = self.write();
+        self.put_into(self.write(), id, at, before)
+    }
+
+    /// As [`Touches::put`], but waits for nobody: a caller's thread has other tasks to go on with.
+    pub(crate) fn try_put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
+        match self.state.try_write() {
+            Ok(state) => self.put_into(state, id, at, before),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                self.put_into(poisoned.into_inner(), id, at, before)
+            }
+            Err(TryLockError::WouldBlock) => Put::Busy,
+        }
+    }
+
+    fn put_into(
+        &self,
+        mut state: RwLockWriteGuard<'_, State>,
+        id: SessionId,
+        at: Timestamp,
+        before: Before,
+    ) -> Put {
         let was_decided = state.fenced.contains(&id) || state.lifts != before.lifts;
         if was_decided && !sessionup_core::is_seeded!(NoFence) {
             return Put::Refused;
@@ -93,6 +115,16 @@ impl Touches {
     pub(crate) fn before(&self) -> Before {
         let lifts = self.read().lifts;
         Before { lifts }
+    }
+
+    /// As [`Touches::before`], but waits for nobody.
+    pub(crate) fn try_before(&self) -> Option<Before> {
+        let state = match self.state.try_read() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Before { lifts: state.lifts })
     }
 
     /// Holds all entries where they are. For reads whose sessions are not known beforehand.
@@ -208,6 +240,18 @@ pub(crate) struct Frozen<'a>(RwLockWriteGuard<'a, State>);
 pub(crate) struct Held<'a>(RwLockReadGuard<'a, State>);
 
 impl Held<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.pending.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, Timestamp)> {
+        self.0.pending.iter().map(|(id, at)| (*id, *at))
+    }
+
+    pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
+        self.0.pending.get(&id).copied()
+    }
+
     pub(crate) fn lay_over(&self, record: &mut Record) {
         lay_over(record, self.0.pending.get(&record.session.id).copied());
     }

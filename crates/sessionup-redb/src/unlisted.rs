@@ -120,15 +120,18 @@ impl Unlisted {
         Ok(())
     }
 
-    /// Begins to read from a database; returns also the sessions of a user that need not be listed
-    /// in what is read, in the order of their ids.
+    /// Begins to read from a database; returns also some sessions of a user that need not be listed
+    /// in what is read, in the order of their ids: those behind an id.
     pub(crate) fn read(
         &self,
         database: &Database,
         user: &UserKey,
+        after: Option<SessionId>,
+        at_most: usize,
     ) -> Result<(ReadTransaction, Vec<SessionId>), redb::TransactionError> {
         let state = self.hold();
-        let ids = of(&state.entries, user).collect();
+        let ids = after_of(&state.entries, user, after);
+        let ids = ids.take(at_most).collect();
         Ok((database.begin_read()?, ids))
     }
 
@@ -166,8 +169,20 @@ impl Unlisted {
 
 /// The sessions of a user among entries, in the order of their ids.
 fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
-    let first = (user.clone(), SessionId::from_bytes([0; 16]));
-    let from = entries.range(first..);
+    after_of(entries, user, None)
+}
+
+/// As [`of`], those behind an id.
+fn after_of(
+    entries: &BTreeSet<Entry>,
+    user: &UserKey,
+    after: Option<SessionId>,
+) -> impl Iterator<Item = SessionId> {
+    let from = match after {
+        Some(after) => Bound::Excluded((user.clone(), after)),
+        None => Bound::Included((user.clone(), SessionId::from_bytes([0; 16]))),
+    };
+    let from = entries.range((from, Bound::Unbounded));
     from.take_while(move |(of, _)| of == user)
         .map(|(_, id)| *id)
 }

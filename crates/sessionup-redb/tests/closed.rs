@@ -71,6 +71,49 @@ async fn every_record_is_met_once_whatever_the_size_of_a_piece() {
 }
 
 #[tokio::test]
+async fn records_of_a_user_are_read_in_pieces() {
+    let (_directory, path) = filled().await;
+    let reader = open(&path).unwrap();
+    let mut expected: Vec<_> = (0..500).map(id).collect();
+    expected.sort();
+    for piece in [1, 7, 499, 500, 501] {
+        let mut ids: Vec<SessionId> = Vec::new();
+        loop {
+            let last = ids.last().copied();
+            let batch = reader.of_user_after(&user("ann"), last, piece).unwrap();
+            assert!(batch.len() <= piece);
+            if batch.is_empty() {
+                break;
+            }
+            ids.extend(batch.into_iter().map(|(id, _)| id));
+        }
+        assert_eq!(ids, expected, "{piece}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_others_are_named() {
+    let (_directory, path) = filled().await;
+    assert!(open(&path).unwrap().other_tables().unwrap().is_empty());
+    let notes: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("notes");
+    let tags: redb::MultimapTableDefinition<'_, u64, u64> =
+        redb::MultimapTableDefinition::new("tags");
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(notes).unwrap().insert(1, 1).unwrap();
+    transaction
+        .open_multimap_table(tags)
+        .unwrap()
+        .insert(1, 1)
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let mut names = open(&path).unwrap().other_tables().unwrap();
+    names.sort();
+    assert_eq!(names, ["notes", "tags"]);
+}
+
+#[tokio::test]
 async fn records_that_cannot_be_read_hold_up_no_other() {
     let (_directory, path) = filled().await;
     let database = redb::Database::open(&path).unwrap();

@@ -14,6 +14,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// - `"storage"` takes local storage, databases and service workers of this origin alone, `"cache"`
 ///   what it has cached.
 /// - Browsers heed it over HTTPS and on localhost only.
+/// - Chromium searches its whole cache for `"cache"`, also what other sites left there, before it goes
+///   on: more than a second with some ten thousand entries. If your pages for users have
+///   `Cache-Control: no-store`, there is nothing in the cache to forget; leave this out and send
+///   `"cookies", "storage"` yourself, or see
+#[cfg_attr(
+    feature = "endpoints",
+    doc = "  [`keep_site_data`](crate::endpoints::UserEndpoints::keep_site_data)."
+)]
+#[cfg_attr(not(feature = "endpoints"), doc = "  `UserEndpoints::keep_site_data`.")]
 ///
 /// In axum it is a part of a response; elsewhere call [`insert_into`](Self::insert_into).
 ///

@@ -12,9 +12,10 @@ use axum::Router;
 use axum::routing::post;
 use http::header::{COOKIE, USER_AGENT};
 use http::{HeaderValue, Request, Response};
+use sessionup::endpoints::AdminEndpoints;
 use sessionup::{
-    LimitPolicy, Manager, ManagerBuilder, ManualClock, MemoryStore, OnMismatch, OnReuse, Peer,
-    SameOriginLayer, SessionLayers, SessionLimit,
+    CurrentSession, LimitPolicy, Manager, ManagerBuilder, ManualClock, MemoryStore, OnMismatch,
+    OnReuse, Peer, SameOriginLayer, SessionLayers, SessionLimit,
 };
 use support::log::Log;
 use support::{Browser, SAFARI, Switch, app, build, clock, minutes};
@@ -249,6 +250,56 @@ async fn revocations_of_nothing_have_no_lines() {
         assert_eq!(case.browser.post("/revoke-other").await.body, "0");
     }
     case.expect(&[]);
+}
+
+impl Case {
+    /// Mounts the endpoints of administrators, who are called root, and logs one in, as `{1}`.
+    async fn administered() -> (Self, Browser) {
+        let mut case = Self::new(|builder| builder);
+        let guard = async |session: CurrentSession| session.user_key.as_str() == "root";
+        let endpoints = AdminEndpoints::new(&case.manager, guard);
+        case.browser = Browser::new(&app(&case.manager).nest("/admin", endpoints.router()));
+        let mut root = case.browser.clone();
+        case.ids.push(root.login("root").await);
+        case.login().await;
+        case.log.take();
+        (case, root)
+    }
+}
+
+#[tokio::test]
+async fn admin_revocation_is_logged_with_its_actor() {
+    let (case, mut root) = Case::administered().await;
+    let request = Request::delete(format!("/admin/{}", case.ids[1]));
+    assert_eq!(root.send(request).await.status, 204);
+    case.expect(&[
+        "INFO message=administrator let in id={1} method=DELETE",
+        "INFO message=session revoked id={2} by=\"admin\" actor={1}",
+    ]);
+    let reply = root.post("/admin/revoke-all?user_key=ann").await;
+    assert_eq!(reply.body, r#"{"revoked":0}"#);
+    case.expect(&[
+        "INFO message=administrator let in id={1} method=POST",
+        "INFO message=sessions revoked sessions=0 by=\"admin\" actor={1}",
+    ]);
+}
+
+#[tokio::test]
+async fn refused_administration_has_few_lines() {
+    let (mut case, _) = Case::administered().await;
+    let mut other = case.browser.clone();
+    other.cookie = None;
+    case.ids.push(other.login("bob").await);
+    case.log.take();
+    for _ in 0..50 {
+        assert_eq!(case.browser.get("/admin?user_key=bob").await.status, 403);
+    }
+    assert_eq!(other.get("/admin?user_key=ann").await.status, 403);
+    case.expect(&[
+        "WARN message=administration refused id={2} requests=1",
+        "WARN message=administration refused id={2} requests=10",
+        "WARN message=administration refused id={3} requests=1",
+    ]);
 }
 
 #[tokio::test]

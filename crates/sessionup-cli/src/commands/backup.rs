@@ -102,12 +102,12 @@ pub(super) fn beside(path: &Path, prefix: &str) -> Result<NamedTempFile, Failure
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::DirectoryMissing {
             path: durable::directory(path).to_owned(),
         },
-        // What the library adds names a file that nobody knows.
-        kind => unwritten(path)(
-            error
-                .raw_os_error()
-                .map_or_else(|| io::Error::from(kind), io::Error::from_raw_os_error),
-        ),
+        kind => {
+            // What the library adds names a file that nobody knows.
+            let text = error.to_string();
+            let text = text.split(" at path ").next().unwrap_or_default();
+            unwritten(path)(io::Error::new(kind, text.to_owned()))
+        }
     })
 }
 
@@ -153,5 +153,61 @@ fn pump(from: &mut File, to: &mut File, bar: &ProgressBar) -> io::Result<()> {
         };
         to.write_all(read)?;
         bar.inc(read.len() as u64);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::RefCell;
+
+    use sessionup_redb::RedbStore;
+    use tempfile::{TempDir, TempPath};
+
+    use super::*;
+    use crate::args;
+
+    /// A disk that notes what is asked of it.
+    #[derive(Default)]
+    pub(in crate::commands) struct Notes(pub(in crate::commands) RefCell<Vec<&'static str>>);
+
+    impl Disk for Notes {
+        fn sync_file(&self, file: &File) -> io::Result<()> {
+            self.0.borrow_mut().push("sync file");
+            SystemDisk::new().sync_file(file)
+        }
+
+        fn place(&self, made: TempPath, path: &Path) -> io::Result<()> {
+            self.0.borrow_mut().push("place");
+            SystemDisk::new().place(made, path)
+        }
+
+        fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+            self.0.borrow_mut().push("sync directory");
+            SystemDisk::new().sync_directory(directory)
+        }
+    }
+
+    /// A file of sessions, without any.
+    pub(in crate::commands) fn filled() -> (TempDir, args::Place) {
+        let directory = tempfile::tempdir().unwrap();
+        let db = directory.path().join("s.redb");
+        drop(RedbStore::builder().reserve_bytes(0).open(&db).unwrap());
+        let place = args::Place {
+            db,
+            bucket: None,
+            wait: args::Wait { wait: None },
+        };
+        (directory, place)
+    }
+
+    #[test]
+    fn backup_syncs_copy_and_directory() {
+        let (directory, place) = filled();
+        let destination = directory.path().join("copy.redb");
+        let notes = Notes::default();
+        let now = Timestamp::from_millis(0);
+        copied(&notes, &Place::from(&place), &destination, now).unwrap();
+        assert_eq!(*notes.0.borrow(), ["sync file", "place", "sync directory"]);
+        assert!(destination.exists());
     }
 }

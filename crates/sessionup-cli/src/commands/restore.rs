@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sessionup_bolt::durable::{self, SystemDisk};
+use sessionup_bolt::durable::{self, Disk, SystemDisk};
 use sessionup_core::{Session, SessionId, Timestamp};
 use sessionup_redb::Report;
 
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Restore, now: Timestamp) -> Result<(), Failure> {
             again.tell(args, now)?;
             plan = again;
         }
-        kept_as = files.replace(&plan, now)?;
+        kept_as = files.replace(&SystemDisk::new(), &plan, now)?;
     }
     if args.json.json {
         let (come_back, gone) = match plan.present {
@@ -172,7 +172,12 @@ impl Files {
 
     /// Copies the backup, checks the copy, and puts it in the place of the file, which is kept under
     /// another name. Returns that name.
-    fn replace(&self, plan: &Plan, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
+    fn replace(
+        &self,
+        disk: &impl Disk,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<Option<PathBuf>, Failure> {
         let source = self.source.records()?;
         let target = self.target.with_bucket_of(&self.source);
         // While it is held, no server opens it.
@@ -188,19 +193,18 @@ impl Files {
             )));
         }
         let unwritten = || while_doing(format!("{} could not be written", path.display()));
-        let disk = SystemDisk::new();
         if let Present::Nothing = present {
             // An empty file may be there.
             if path.exists() {
                 fs::remove_file(path).map_err(unwritten())?;
             }
-            durable::put(&disk, made, path).map_err(unwritten())?;
+            durable::put(disk, made, path).map_err(unwritten())?;
             tell_owner(path);
             return Ok(None);
         }
         let former = fs::metadata(path).map_err(unwritten())?;
         take_owner(made.as_file(), &former, path)?;
-        durable::Disk::sync_file(&disk, made.as_file()).map_err(unwritten())?;
+        disk.sync_file(made.as_file()).map_err(unwritten())?;
         let kept = name_to_keep(path, now);
         keep(path, &kept)?;
         if let Err(failed) = made.persist(path) {
@@ -213,7 +217,10 @@ impl Files {
             back.map_err(unwritten())?;
             return Err(unwritten()(failed.error));
         }
-        durable::sync_directory_of(&disk, path).map_err(unwritten())?;
+        durable::sync_directory_of(disk, path).map_err(while_doing(format!(
+            "{} was replaced, and a crash may undo that",
+            path.display()
+        )))?;
         drop(present);
         Ok(Some(kept))
     }
@@ -252,9 +259,13 @@ impl Plan {
             ));
         }
         if difference.gone > 0 {
+            let (are, users) = match difference.gone {
+                1 => ("is", "that user logs"),
+                _ => ("are", "their users log"),
+            };
             output::tell(&format!(
-                "{} of the present file not in the backup: their users log in again",
-                output::count(difference.gone, "session is", "sessions are")
+                "{} of the present file {are} not in the backup: {users} in again",
+                output::sessions(difference.gone)
             ));
         }
         Ok(())
@@ -395,4 +406,39 @@ fn tell_owner(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::backup::tests::{Notes, filled};
+    use super::*;
+    use crate::args::{Assent, Json};
+
+    #[test]
+    fn restore_syncs_file_and_directory() {
+        let (directory, place) = filled();
+        let source = directory.path().join("backup.redb");
+        fs::copy(&place.db, &source).unwrap();
+        let now = Timestamp::from_millis(1_795_372_745_981);
+        let args = Restore {
+            source,
+            force: false,
+            assent: Assent {
+                dry_run: false,
+                yes: true,
+            },
+            place,
+            json: Json { json: false },
+        };
+        let files = Files::of(&args).unwrap();
+        let plan = files.plan(&args, now).unwrap();
+        let notes = Notes::default();
+        let kept = files.replace(&notes, &plan, now).unwrap().unwrap();
+        assert_eq!(*notes.0.borrow(), ["sync file", "sync directory"]);
+        assert!(
+            kept.to_str()
+                .unwrap()
+                .ends_with(".redb.before-20261122T183905Z")
+        );
+    }
 }

@@ -64,3 +64,46 @@ fn sessions_in_json() {
     output::write_json(&views.collect::<Vec<_>>(), &mut written).unwrap();
     insta::assert_snapshot!(String::from_utf8(written).unwrap());
 }
+
+#[test]
+fn kind_is_shown_where_it_says_something() {
+    let mut sessions = sessions();
+    let titles =
+        |sessions: &[Session], is_all| SessionTable::of(sessions, true, is_all, NOW, None).titles();
+    assert!(!titles(&sessions, true).contains("KIND"));
+    // Later ones may be of another kind.
+    assert!(titles(&sessions, false).contains("KIND"));
+    sessions[1].kind = Kind::GUEST;
+    let table = SessionTable::of(&sessions, true, true, NOW, None);
+    assert!(
+        table.titles().contains("  KIND   SEEN"),
+        "{}",
+        table.titles()
+    );
+    let rows = table.rows(&sessions);
+    assert!(rows.lines().nth(1).unwrap().contains("  guest  "), "{rows}");
+    assert!(page(&sessions[1], NOW).contains("kind          guest\n"));
+}
+
+#[test]
+fn short_ids_are_as_long_as_they_must_be() {
+    let ids = [
+        "0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f",
+        "0199f0c4-8a5e-7cc3-98c5-dc0c0c07398f",
+    ];
+    let sessions = ids.map(|id| {
+        let mut session = session(1, "ann", Agent::default());
+        session.id = id.parse().unwrap();
+        session
+    });
+    let table = SessionTable::of(&sessions, true, true, NOW, Some(40));
+    let rows = table.rows(&sessions);
+    let firsts: Vec<_> = rows
+        .lines()
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        firsts,
+        ["\u{2026}98c4-dc0c0c07398f", "\u{2026}98c5-dc0c0c07398f"]
+    );
+}

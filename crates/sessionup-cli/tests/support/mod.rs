@@ -119,13 +119,7 @@ impl Place {
     /// Makes `s.redb` with these sessions.
     pub fn fill(&self, sessions: impl IntoIterator<Item = Session>) {
         let store = self.store();
-        let creating = sessions.into_iter().map(|session| {
-            let record = Record::new(session, SecretHash::from_bytes([0xab; 32]));
-            store.create(record, CreateOptions::default(), Timestamp::MIN)
-        });
-        for created in block_on(futures_util::future::join_all(creating)) {
-            created.unwrap();
-        }
+        create(&store, sessions);
         block_on(store.close());
     }
 
@@ -154,6 +148,21 @@ impl Place {
         let path = self.path(&format!("{name}.db"));
         fs::write(&path, go::fixture(&format!("{name}.db"))).unwrap();
         path
+    }
+}
+
+pub fn create(store: &RedbStore, sessions: impl IntoIterator<Item = Session>) {
+    let creating = sessions.into_iter().map(|session| {
+        let record = Record::new(session, SecretHash::from_bytes([0xab; 32]));
+        store.create(record, CreateOptions::default(), Timestamp::MIN)
+    });
+    let mut creating = creating.peekable();
+    while creating.peek().is_some() {
+        // As many as wait at once.
+        let some = creating.by_ref().take(1_000);
+        for created in block_on(futures_util::future::join_all(some)) {
+            created.unwrap();
+        }
     }
 }
 

@@ -125,8 +125,13 @@ impl ManagerBuilder {
 
     /// Sends the cookie over plain HTTP too. Off by default: the cookie is `Secure`.
     ///
-    /// Whoever listens on the network is then logged in as the user. Browsers take a `Secure`
-    /// cookie from `http://localhost`, so development does not need this.
+    /// Whoever listens on the network is then logged in as the user.
+    ///
+    /// Chromium and Firefox keep a `Secure` cookie from `http://localhost` and send it back, so
+    /// development with them does not need this. Other clients take the cookie at the login and do not
+    /// send it back, which looks like a login that is forgotten at once: Safari, Python's requests, an
+    /// emulator, a phone in the LAN, and any browser at `http://0.0.0.0` or at the name of a machine.
+    /// Call this in builds for them, and never in production.
     pub fn insecure_http(mut self) -> Self {
         self.options.cookie.secure = false;
         self
@@ -142,6 +147,10 @@ impl ManagerBuilder {
 
     /// Chooses when other sites' requests bring the cookie. Defaults to [`SameSite::Strict`]:
     /// never. With [`SameSite::Lax`] a user who follows a link from elsewhere arrives logged in.
+    ///
+    /// A login at another site (OAuth, SAML, payment) ends in a redirect from there: with `Strict` the
+    /// page after it has no session, although the login succeeded. Use `Lax`, or let the callback
+    /// answer with a page of your own that leads on.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.options.cookie.same_site = same_site;
         self

@@ -87,8 +87,8 @@ impl Manager {
     /// keeps lifetime, idle timeout and persistence of its cookie from the manager that made it,
     /// whichever serves it later. One with another [`cookie_name`](ManagerBuilder::cookie_name)
     /// needs another [`kind`](ManagerBuilder::kind) too. Do not put layers of two managers around
-    /// one route: the handler gets the handle of the inner one, and only the outer one's cookie is
-    /// sent.
+    /// one route: the handler gets the handle of the inner one. Where a handler needs both, make the
+    /// other handle by `SessionLayers::handle` of `sessionup`.
     ///
     /// ```
     /// # use std::time::Duration;

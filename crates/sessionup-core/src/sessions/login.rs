@@ -22,7 +22,10 @@ pub struct Init<'a> {
 }
 
 impl Init<'_> {
-    /// Adds an entry to the session's meta. A mistake comes to light when the login is awaited.
+    /// Adds an entry to the session's meta. Users see all entries in their list of sessions, so this
+    /// is no place for secrets, tokens of other services or what you think of the user.
+    ///
+    /// A mistake comes to light when the login is awaited.
     pub fn meta(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         self.meta = self.meta.and_then(|mut meta| {
             meta.insert(key, value)?;
@@ -32,6 +35,11 @@ impl Init<'_> {
     }
 
     /// Says that the login began earlier than with this request, see [`Sessions::epoch`].
+    ///
+    /// For a login of several requests in which an earlier one checked what proves the user, such as a
+    /// password before a second factor. Keep the epoch of that request in the memory of the process; it
+    /// has no serialised form and means nothing to another process. Leave this out where the proof is
+    /// checked in the same request, as the code of an OAuth login is.
     pub fn begun(mut self, epoch: Epoch) -> Self {
         self.begun = Some(epoch);
         self

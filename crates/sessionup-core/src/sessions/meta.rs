@@ -8,6 +8,8 @@ use crate::{Error, Meta, MetaChange, StoreError};
 impl Sessions {
     /// Sets an entry of the session's meta. Entries that other requests set meanwhile stay.
     ///
+    /// Users see all entries in their list of sessions.
+    ///
     /// # Errors
     ///
     /// [`Error::NoSession`], [`Error::Meta`], [`Error::Store`].

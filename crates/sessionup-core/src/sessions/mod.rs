@@ -92,9 +92,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session of this request if its user proved who they are less than `within` ago:
-    /// the guard before what must not be done with a session that was left open (ASVS 5.0 7.5.1,
-    /// 7.5.3).
+    /// Returns the session if the user authenticated within the last `within`: the guard before what
+    /// must not be done with a session that was left open (ASVS 5.0 7.5.1, 7.5.3).
     ///
     /// Otherwise ask for the password again and call [`reauthenticate`](Sessions::reauthenticate).
     ///
@@ -127,6 +126,9 @@ impl Sessions {
     /// A live session that the request already has ends in the same step, so that a token an
     /// attacker knows is worth nothing after the login (ASVS 5.0 7.2.4). The new token goes out
     /// with the response.
+    ///
+    /// The key is your name for the user: text, or an integer such as an account's number. See
+    /// [`UserKey`](crate::UserKey) for its bounds, and [`IntoUserKey`] for types of your own.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -506,7 +508,7 @@ impl Sessions {
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
-    /// the work (ASVS 5.0 4.4.4). Revocations through any manager over the same store in this process
+    /// the work (ASVS 5.0 4.4.4). The future borrows nothing, so it can go into a task or a callback. Revocations through any manager over the same store in this process
     /// are noticed at once, and so are those that the store is told of by others and
     /// [passes on](crate::store::SharedState::notify); all others at the latest within a minute.
     /// Returns too when the store fails, since then nobody can say that the session is live.

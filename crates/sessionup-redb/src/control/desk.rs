@@ -147,7 +147,7 @@ impl Desk {
     }
 
     /// Reads some records, of one user or all, from the first after an id; as
-    /// [`reader::list`](crate::reader::list) in what concerns uses and doubts.
+    /// [`listing::page`](crate::listing::page) in what concerns uses and doubts.
     fn piece(
         &self,
         user: Option<&UserKey>,
@@ -174,7 +174,8 @@ impl Desk {
                     let piece = walk::piece(&transaction, schema, None, last, limit, revocations);
                     return piece.map_err(Halt::Broken);
                 };
-                let (transaction, unlisted) = shared.unlisted.read(database, user)?;
+                let (transaction, unlisted) =
+                    shared.unlisted.read(database, user, last, usize::MAX)?;
                 let unlisted = &unlisted;
                 let whose = Some(Whose { user, unlisted });
                 let piece = walk::piece(&transaction, schema, whose, last, limit, revocations);

@@ -6,7 +6,7 @@
 #[cfg(sessionup_schedules)]
 mod schedules;
 
-pub(crate) use std::sync::PoisonError;
+pub(crate) use std::sync::{PoisonError, TryLockError};
 #[cfg(not(sessionup_schedules))]
 pub(crate) use std::{
     sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},

@@ -81,9 +81,10 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 
 impl Sessions {
     fn of(shared: &Shared, user: UserKey) -> Result<Self, StoreError> {
-        let read = shared
-            .place
-            .read(|database| shared.unlisted.read(database, &user).map_err(Halt::from));
+        let read = shared.place.read(|database| {
+            let read = shared.unlisted.read(database, &user, None, usize::MAX);
+            read.map_err(Halt::from)
+        });
         let (transaction, unlisted) = reader::answer(shared, read)?;
         Ok(Self {
             user,

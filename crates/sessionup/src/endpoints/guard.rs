@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::answer::Failure;
+use super::refused::Refused;
 use crate::CurrentSession;
 
 /// What a guard of [`AdminEndpoints`](super::AdminEndpoints) says of a session: `bool`, or
@@ -52,7 +53,10 @@ type Answer = Pin<Box<dyn Future<Output = Result<bool, Box<dyn Error + Send + Sy
 
 /// A guard whose type is forgotten.
 #[derive(Clone)]
-pub(super) struct Guard(Arc<dyn Fn(CurrentSession) -> Answer + Send + Sync>);
+pub(super) struct Guard {
+    ask: Arc<dyn Fn(CurrentSession) -> Answer + Send + Sync>,
+    refused: Arc<Refused>,
+}
 
 impl Guard {
     pub(super) fn new<G, F>(guard: G) -> Self
@@ -60,10 +64,13 @@ impl Guard {
         G: Fn(CurrentSession) -> F + Send + Sync + 'static,
         F: Future<Output: Verdict> + Send + 'static,
     {
-        Self(Arc::new(move |session| {
-            let verdict = guard(session);
-            Box::pin(async { verdict.await.admits() })
-        }))
+        Self {
+            ask: Arc::new(move |session| {
+                let verdict = guard(session);
+                Box::pin(async { verdict.await.admits() })
+            }),
+            refused: Arc::default(),
+        }
     }
 }
 
@@ -82,13 +89,16 @@ pub(super) async fn check(
 ) -> Result<Response, Failure> {
     let id = session.id;
     let method = request.method();
-    match (guard.0)(session).await {
+    match (guard.ask)(session).await {
         Ok(true) => {
             tracing::info!(target: "sessionup", %id, %method, "administrator let in");
             Ok(next.run(request).await)
         }
         Ok(false) => {
-            tracing::warn!(target: "sessionup", %id, "administration refused");
+            // Any user can cause this at will.
+            if let Some(requests) = guard.refused.count(id) {
+                tracing::warn!(target: "sessionup", %id, requests, "administration refused");
+            }
             Err(Failure::Forbidden)
         }
         Err(error) => {

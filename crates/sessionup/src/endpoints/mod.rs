@@ -57,6 +57,7 @@ mod guard;
 mod openapi;
 mod path;
 mod query;
+mod refused;
 mod user;
 
 pub use admin::AdminEndpoints;

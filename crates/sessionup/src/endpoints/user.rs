@@ -23,6 +23,7 @@ use crate::{ClearSiteData, SameOriginLayer, SessionLayers, Sessions};
 ///   reached. The cookie is removed if the request had one.
 /// - The responses that end the session of the request have [`ClearSiteData`]; see
 ///   [`keep_site_data`](Self::keep_site_data).
+/// - Lists have all entries of a session's meta.
 /// - Cancel safety: a request that is broken off has revoked what it was for, all of it or nothing.
 ///
 /// ```
@@ -79,7 +80,8 @@ impl UserEndpoints {
     /// Leaves [`ClearSiteData`] out of the responses that end the session of the request.
     ///
     /// For an application that shares its registrable domain with others, whose cookies would go
-    /// too, or that keeps things in the browser that outlast a login.
+    /// too, or that keeps things in the browser that outlast a login, or whose users wait too long for
+    /// Chromium to search its cache.
     pub const fn keep_site_data(mut self) -> Self {
         self.at_end = None;
         self

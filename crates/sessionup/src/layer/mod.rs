@@ -14,8 +14,8 @@
 //! 5. `auth().fresh_within(…)`, a session whose user proved who they are longer ago: 403, the handler
 //!    does not run.
 //! 6. Every response has `Vary: Cookie`, for it may depend on the cookie.
-//! 7. A response whose handler logged in, renewed or logged out has one `Set-Cookie` of ours, the
-//!    last action winning, and `Cache-Control: no-store` in place of any other.
+//! 7. If a handler logs in, renews or logs out, one `Set-Cookie` is sent: that of the last of these
+//!    actions. The response then has `Cache-Control: no-store` in place of any other.
 //! 8. Nothing else touches the cookie. A dead token is not cleared: the response to a request that
 //!    was under way during a login would take the new cookie away.
 //! 9. With axum's `route_layer`, `auth` answers before the method is looked at: who has no session
@@ -38,7 +38,7 @@ pub(crate) mod headers;
     reason = "the rooms that tower's middleware have"
 )]
 mod layer;
-mod occurrences;
+pub(crate) mod occurrences;
 mod reject;
 mod request;
 pub mod same_origin;

@@ -9,7 +9,6 @@ use sessionup::{CurrentSession, SameOriginLayer, UserKey};
 use super::rows::{FORBIDDEN, METHOD, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE};
 use super::stage::{ADMIN, Stage, administration, ask, follow};
 use super::support::MARKER;
-use super::support::log::Log;
 
 const ANYTHING: [(&str, &str); 9] = [
     ("GET", "/admin/sessions?user_key=ann"),
@@ -127,26 +126,6 @@ async fn revoking_ones_own_removes_the_cookie() {
         assert_eq!(stage.root.cookie, None, "{path}");
         assert_eq!(stage.logged_in().await, [true, true, true, false], "{path}");
     }
-}
-
-#[tokio::test]
-async fn admin_revocation_is_logged_with_its_actor() {
-    let (log, _guard) = Log::listen();
-    let mut stage = Stage::new().await;
-    let (bobs, roots) = (stage.path("{bobs}"), stage.path("{roots}"));
-    log.take();
-
-    let path = format!("/admin/sessions/{bobs}");
-    assert_eq!(ask(&mut stage.root, "DELETE", &path).await.status, 204);
-    let let_in =
-        |method: &str| format!("INFO message=administrator let in id={roots} method={method}");
-    let revoked = format!("INFO message=session revoked id={bobs} by=\"admin\" actor={roots}");
-    assert_eq!(log.take(), [let_in("DELETE"), revoked]);
-
-    let path = "/admin/sessions/revoke-all?user_key=ann";
-    assert_eq!(stage.root.post(path).await.body, r#"{"revoked":2}"#);
-    let revoked = format!("INFO message=sessions revoked sessions=2 by=\"admin\" actor={roots}");
-    assert_eq!(log.take(), [let_in("POST"), revoked]);
 }
 
 #[tokio::test]

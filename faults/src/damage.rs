@@ -327,6 +327,48 @@ fn guarded(disk: &Disk) -> Result<Database, DatabaseError> {
     })
 }
 
+/// A file of the operating system's, in a directory of its own: a store leaves other files beside it.
+struct File {
+    path: std::path::PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl File {
+    fn with(image: &Image) -> Result<Self, Violation> {
+        let mut bytes = vec![0; usize::try_from(image.len()).unwrap_or(0)];
+        image.read(0, &mut bytes).map_err(Violation::new)?;
+        let directory = tempfile::tempdir().map_err(Violation::new)?;
+        let path = directory.path().join("sessions.redb");
+        std::fs::write(&path, &bytes).map_err(Violation::new)?;
+        Ok(Self {
+            path,
+            _directory: directory,
+        })
+    }
+
+    fn open(&self) -> Result<RedbStore, OpenError> {
+        life::builder(false)
+            .lock_wait(std::time::Duration::ZERO)
+            .open(&self.path)
+    }
+
+    fn image(&self) -> Result<Image, Violation> {
+        match self {
+            Self::Memory(disk) => Ok(disk.image()),
+            Self::File(file) => file.image(),
+        }
+    }
+}
+
+/// As a store opens its file: redb panics at some kinds of damage.
+fn guarded(disk: &Disk) -> Result<Database, DatabaseError> {
+    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| disk.database()));
+    opened.unwrap_or_else(|_| {
+        let panicked = StorageError::Corrupted("redb panicked".to_owned());
+        Err(DatabaseError::Storage(panicked))
+    })
+}
+
 /// A file of the operating system's.
 struct File(tempfile::NamedTempFile);
 
@@ -347,7 +389,7 @@ impl File {
 
     fn image(&self) -> Result<Image, Violation> {
         let mut bytes = Vec::new();
-        let mut file = std::fs::File::open(self.0.path()).map_err(Violation::new)?;
+        let mut file = std::fs::File::open(&self.path).map_err(Violation::new)?;
         file.read_to_end(&mut bytes).map_err(Violation::new)?;
         Ok(Image::of(&bytes))
     }

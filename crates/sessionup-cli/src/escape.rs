@@ -22,7 +22,15 @@ static IN_NAME: LazyLock<Option<Regex>> =
 
 /// Writes characters that are not seen, or that a terminal would act upon, as `\u{1b}`.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return text.into();
+    }
     replaced(&IN_TEXT, text)
+}
+
+/// Says whether there is nothing but ASCII that is seen, as in most text.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Writes a name that others chose so that no other name looks like it: as [`text`], and spaces at the
@@ -64,6 +72,9 @@ impl Formatter for SafeJson<'_> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         for found in IN_TEXT.iter().flat_map(|text| text.find_iter(fragment)) {
             let done = fragment.len() - rest.len();

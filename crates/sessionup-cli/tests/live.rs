@@ -200,7 +200,7 @@ fn revoke_all_beside_a_server_ends_every_session() {
 
 /// What the server would not hear of is not done.
 #[test]
-fn commands_change_nothing_beside_a_server_with_another_file() {
+fn commands_beside_server_with_other_file_change_nothing() {
     let (place, server) = served();
     place.done("backup other.redb");
     fs::rename(place.path("s.redb"), place.path("served.redb")).unwrap();
@@ -243,6 +243,10 @@ fn commands_change_nothing_beside_a_server_with_another_file() {
         assert!(fs::read(place.path("s.redb")).unwrap() == before, "{line}");
     }
     assert!(!place.path("copy.redb").exists());
+    fs::write(place.path("s.redb"), [0x5a; 10_000]).unwrap();
+    let run = place.run("restore other.redb --yes --db s.redb --wait 0s");
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("it has another file open"), "{run:?}");
     assert!(block_on(server.fetch(id(1), now())).unwrap().is_some());
 }
 

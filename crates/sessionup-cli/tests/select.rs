@@ -9,7 +9,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::json;
-use sessionup_core::{Agent, Session, SessionId};
+use sessionup_core::{Agent, Kind, Session, SessionId};
 use support::{DAY, HOUR, Place, Run, id, now, session};
 
 /// Two ids that end alike, and one that ends otherwise.
@@ -181,7 +181,7 @@ fn revoke_all_spares_all_that_are_excepted() {
     assert_eq!(left(&place), [1, 3].map(|number| id(number).to_string()));
 }
 
-/// Sessions that differ in address, agent and age.
+/// Sessions that differ in address, agent, age and kind.
 fn various() -> Place {
     let with = |number, change: &dyn Fn(&mut Session)| {
         let mut session = session(number, if number % 2 == 0 { "ann" } else { "bob" });
@@ -201,7 +201,7 @@ fn various() -> Place {
         with(5, &|session| {
             session.created_at = now().saturating_sub(DAY * 40)
         }),
-        with(6, &|_| {}),
+        with(6, &|session| session.kind = Kind::GUEST),
         with(7, &|session| {
             session.created_at = now().saturating_sub(HOUR)
         }),
@@ -220,7 +220,7 @@ fn filters_choose_sessions_to_list_and_revoke() {
         ("--all --agent windows --ip 203.0.113.0/24", &[]),
         ("--all --older-than 30d", &[5]),
         ("--user ann --older-than 2h --agent firefox", &[2, 6, 8]),
-        ("--all --kind guest", &[]),
+        ("--all --kind guest", &[6]),
         ("--all --kind user --limit 3", &[1, 2, 3]),
         ("--all --limit 2", &[1, 2]),
         ("--user ann --limit 100", &[2, 4, 6, 8]),
@@ -260,6 +260,19 @@ fn list_sorted_with_limit_has_the_first() {
     assert_eq!(all.len(), 8);
     assert_eq!(all[7], id(7).to_string());
     assert_eq!(ids("list --user ann --json"), ids("list ann --json"));
+}
+
+#[test]
+fn kind_of_a_session_is_shown() {
+    let place = various();
+    assert!(!place.done("list --all --kind user").stdout.contains("KIND"));
+    let guest = place.done("list --all --kind guest").stdout;
+    assert!(
+        guest.contains("  KIND   ") && guest.contains("  guest  "),
+        "{guest}"
+    );
+    let json = place.done(&format!("show {} --json", id(6))).json();
+    assert_eq!(json["kind"], "guest");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sessionup_core::{
-    Change, CreateOptions, Created, ListOptions, Pruned, Record, RecordPage, SessionId, Store,
-    StoreError, Timestamp, UserDeleted, UserKey,
+    Change, CreateOptions, Created, ListOptions, OthersDeleted, Pruned, Record, RecordPage,
+    SecretHash, SessionId, Store, StoreError, Timestamp, UserDeleted, UserKey,
 };
 
 use crate::Fixture;
@@ -68,6 +68,10 @@ impl Fixture {
             .iter()
             .map(|record| record.session.id)
             .collect();
+        for record in &page.records {
+            let owner = &record.session.user_key;
+            assert_eq!(owner, user, "a page has the sessions of exactly this user");
+        }
         let (limit, after) = (options.limit.get(), options.after);
         assert!(
             ids.len() <= limit,
@@ -137,6 +141,27 @@ impl Fixture {
         must("delete_user", self.store().delete_user(user, except).await)
     }
 
+    pub(crate) async fn delete_others(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> OthersDeleted {
+        let deleted = self.store().delete_others(user, id, change, now).await;
+        let deleted = must("delete_others", deleted);
+        expect_named(id, deleted.kept.as_deref());
+        if let Some(kept) = &deleted.kept {
+            let owner = &kept.session.user_key;
+            assert_eq!(owner, user, "the kept session is one of exactly this user");
+        }
+        deleted
+    }
+
+    pub(crate) async fn delete_all(&self) -> u64 {
+        must("delete_all", self.store().delete_all().await)
+    }
+
     pub(crate) async fn prune(&self, now: Timestamp, at_most: usize) -> Pruned {
         let pruned = must("prune", self.store().prune(now, at_most).await);
         let bound = u64::try_from(at_most).unwrap_or(u64::MAX);
@@ -202,6 +227,77 @@ impl Fixture {
                 Some(fetched) => self.expect_there(&fetched, now, why).await,
                 None => self.expect_gone(record, now, why).await,
             }
+        }
+    }
+
+    /// A deletion of the others that renews the kept session is seen as a whole or not at all.
+    ///
+    /// `before` holds all sessions of one user as they were, the kept one included. Reads one after the
+    /// other: once one of them shows the deletion, so does every later one.
+    pub(crate) async fn expect_whole_delete_others(
+        &self,
+        before: &[Record],
+        kept: SessionId,
+        renewed: SecretHash,
+        now: Timestamp,
+    ) {
+        let user = &before[0].session.user_key;
+        let list = self.list(user, now).await;
+        let listed = list.iter().find(|record| record.session.id == kept);
+        let listed = listed.expect("the kept session is listed at every moment");
+        let mut is_done = listed.secret_hash == renewed;
+        let expected = if is_done { 1 } else { before.len() };
+        assert_eq!(
+            list.len(),
+            expected,
+            "sessions listed while the secret of the kept one is renewed: {is_done}"
+        );
+        for record in before {
+            let id = record.session.id;
+            let fetched = self.fetch(id, now).await;
+            let shows_it = if id == kept {
+                let fetched = fetched.expect("the kept session is there at every moment");
+                fetched.secret_hash == renewed
+            } else {
+                fetched.is_none()
+            };
+            assert!(
+                shows_it || !is_done,
+                "others were deleted in more than one step: {id} was still as before"
+            );
+            is_done = shows_it;
+        }
+    }
+
+    /// A deletion of all sessions is seen as a whole or not at all.
+    ///
+    /// `before` holds sessions that were all there at one moment. Reads one after the other: once one of
+    /// them shows the deletion, so does every later one.
+    pub(crate) async fn expect_whole_delete_all(&self, before: &[Record], now: Timestamp) {
+        let mut is_done = false;
+        let mut expect_order = |shows_it: bool, what: &dyn std::fmt::Debug| {
+            assert!(
+                shows_it || !is_done,
+                "all were deleted in more than one step: {what:?} was still there"
+            );
+            is_done = shows_it;
+        };
+        for record in before.iter().chain(before.iter().rev()) {
+            let (user, id) = (&record.session.user_key, record.session.id);
+            let fetched = self.fetch(id, now).await;
+            expect_order(fetched.is_none(), &id);
+            let listed = self.listed_ids(user, now).await;
+            let of_user = before
+                .iter()
+                .filter(|other| other.session.user_key == *user);
+            let all = of_user.clone().count();
+            let left = of_user.filter(|other| listed.contains(&other.session.id));
+            let left = left.count();
+            assert!(
+                left == 0 || left == all,
+                "all or none are deleted, but {left} of {all} were listed"
+            );
+            expect_order(left == 0, user);
         }
     }
 

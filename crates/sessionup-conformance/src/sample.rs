@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use sessionup_core::{
-    CreateOptions, LimitPolicy, MetaChange, Record, SecretHash, Session, SessionId, SessionLimit,
-    Timestamp, UserKey,
+    Agent, Change, Client, CreateOptions, Kind, LimitPolicy, MetaChange, Record, Replaced,
+    SecretHash, Session, SessionId, SessionLimit, Timestamp, UserKey,
 };
 
 /// One day in milliseconds.
@@ -76,8 +76,42 @@ pub(crate) fn idling(n: u32, timeout: Duration) -> Record {
     record_with(n, |session| session.idle_timeout = Some(timeout))
 }
 
+/// Ann's n-th session, of a kind.
+pub(crate) fn of_kind(n: u32, kind: &Kind) -> Record {
+    record_with(n, |session| session.kind = kind.clone())
+}
+
+/// Kinds of sessions: the constants, the shortest and the longest name, and names that begin alike.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let longest = "k".repeat(Kind::MAX_BYTES);
+    let own = ["2", "user-2", "use", &longest].map(|name| Kind::new(name).expect("a valid name"));
+    let mut kinds = vec![Kind::USER, Kind::GUEST, Kind::LOGIN_ATTEMPT];
+    kinds.extend(own);
+    kinds
+}
+
 pub(crate) fn records(numbers: impl IntoIterator<Item = u32>) -> Vec<Record> {
     numbers.into_iter().map(record).collect()
+}
+
+/// A change of a deadline alone.
+pub(crate) fn deadline_at(millis: i64) -> Change {
+    let mut change = Change::default();
+    change.expires_at = Some(at(millis));
+    change
+}
+
+/// A change of the n-th session that names everything.
+pub(crate) fn change_of_everything(n: u32) -> Change {
+    let mut change = Change::renew(hash(n), hash(n + 1_000));
+    let replaced = Replaced::new(hash(n), at(9)).accepted_until(Some(at(19)));
+    change.secret = change.secret.map(|secret| secret.replacing(replaced));
+    change.authenticated_at = Some(at(8));
+    change.client = Some(Client::new("::1".parse().ok(), Agent::new("iOS", "Safari")));
+    change.expires_at = Some(at(5_000));
+    change.last_seen_at = Some(at(10));
+    change.meta = entries(&[("new", 2)]);
+    change
 }
 
 /// A change that sets these entries.

@@ -48,6 +48,7 @@ macro_rules! __for_each_clause {
                 refused_duplicate_evicts_nobody,
                 create_ends_the_replaced_session,
                 create_ends_the_replaced_session_of_another_user,
+                create_replacing_another_kind_ends_it,
                 create_replacing_an_absent_session_is_no_error,
                 create_replacing_its_own_id_is_a_duplicate,
             }
@@ -60,7 +61,9 @@ macro_rules! __for_each_clause {
                 limit_breaks_ties_by_creation_then_id,
                 limit_does_not_count_expired_sessions,
                 limit_does_not_count_other_users,
+                limit_counts_sessions_of_one_kind,
                 limit_does_not_count_the_replaced_session,
+                limit_replacing_another_kind_makes_no_room,
                 refused_create_leaves_the_replaced_session_alive,
                 evicted_session_is_gone,
             }
@@ -77,6 +80,9 @@ macro_rules! __for_each_clause {
                 list_page_order_is_not_changed_by_use,
                 list_pages_hold_every_session_once,
                 list_page_begins_behind_its_cursor,
+                list_page_takes_any_cursor,
+                list_page_takes_any_limit,
+                list_pages_hold_what_stays_meanwhile,
                 list_page_holds_one_kind,
                 list_leaves_out_expired_sessions,
                 list_of_an_unknown_user_is_empty,
@@ -88,6 +94,7 @@ macro_rules! __for_each_clause {
             update {
                 update_returns_the_record_as_it_is_afterwards,
                 update_keeps_what_it_does_not_name,
+                update_of_any_kind_keeps_the_kind,
                 update_leaves_other_sessions_alone,
                 touch_is_seen_by_the_next_read,
                 last_seen_never_moves_back,
@@ -114,6 +121,8 @@ macro_rules! __for_each_clause {
                 refused_update_leaves_the_session_to_prune,
                 update_after_delete_does_not_revive,
                 update_after_delete_user_does_not_revive,
+                update_after_delete_others_does_not_revive,
+                update_after_delete_all_does_not_revive,
                 update_after_replacement_does_not_revive,
                 update_after_eviction_does_not_revive,
                 update_after_prune_does_not_revive,
@@ -128,6 +137,7 @@ macro_rules! __for_each_clause {
                 delete_of_an_absent_session_deletes_nothing,
                 second_delete_deletes_nothing,
                 delete_reaches_expired_sessions,
+                delete_of_any_kind_ends_the_session,
                 deleted_id_may_be_created_again,
             }
             delete_user {
@@ -138,7 +148,32 @@ macro_rules! __for_each_clause {
                 delete_user_takes_any_character,
                 delete_user_without_sessions_deletes_none,
                 delete_user_reaches_expired_sessions,
+                delete_user_reaches_every_kind,
                 user_may_return_after_delete_user,
+            }
+            delete_others {
+                delete_others_keeps_and_changes_one,
+                delete_others_makes_any_change,
+                delete_others_kept_session_has_new_deadline,
+                delete_others_kept_session_stays_usable,
+                delete_others_of_absent_session_deletes_all,
+                delete_others_of_expired_session_deletes_all,
+                delete_others_of_foreign_session_deletes_all,
+                delete_others_of_changed_session_deletes_all,
+                delete_others_with_invalid_meta_changes_nothing,
+                delete_others_may_reach_bounds_of_meta,
+                delete_others_reaches_expired_sessions,
+                delete_others_reaches_every_kind,
+                delete_others_deletes_exactly_this_user,
+                create_after_delete_others_reuses_ids,
+            }
+            delete_all {
+                delete_all_deletes_sessions_of_every_user,
+                delete_all_deletes_many_sessions,
+                delete_all_of_empty_store_deletes_none,
+                delete_all_reaches_expired_sessions,
+                delete_all_reaches_every_kind,
+                create_after_delete_all_reuses_ids,
             }
             overtaken {
                 login_from_before_delete_user_is_refused,
@@ -146,14 +181,25 @@ macro_rules! __for_each_clause {
                 overtaken_login_leaves_the_replaced_session_alive,
                 login_from_after_delete_user_is_made,
                 delete_user_overtakes_no_other_user,
+                delete_user_overtakes_logins_of_every_kind,
+                login_from_before_delete_others_is_refused,
+                login_from_after_delete_others_is_made,
+                delete_others_overtakes_no_other_user,
+                login_from_before_delete_all_is_refused,
+                login_from_after_delete_all_is_made,
                 nothing_else_overtakes_a_login,
                 delete_user_tells_of_the_one_before,
+                delete_others_tells_of_the_one_before,
+                delete_user_after_delete_all_tells_of_it,
                 moment_of_another_opening_is_refused,
                 login_at_once_with_delete_user_leaves_no_session,
+                login_at_once_with_delete_others_leaves_none,
+                login_at_once_with_delete_all_leaves_none,
             }
             prune {
                 prune_deletes_from_the_deadline_on,
                 prune_deletes_exactly_the_expired,
+                prune_reaches_every_kind,
                 prune_stops_at_its_bound,
                 prune_of_none_deletes_none,
                 prune_in_batches_comes_to_an_end,
@@ -179,11 +225,20 @@ macro_rules! __for_each_clause {
             revoke {
                 deleted_session_never_comes_back,
                 session_of_a_deleted_user_never_comes_back,
+                session_deleted_with_others_never_comes_back,
+                session_deleted_with_all_never_comes_back,
                 replaced_session_never_comes_back,
                 session_is_deleted_once,
                 session_is_deleted_or_replaced,
                 delete_user_ends_what_was_made_before,
+                delete_others_ends_what_was_made_before,
+                delete_all_ends_what_was_made_before,
                 delete_user_is_never_seen_by_halves,
+                delete_others_is_never_seen_by_halves,
+                delete_all_is_never_seen_by_halves,
+                delete_others_at_once_leave_no_session,
+                delete_others_or_renewal_at_once_is_made,
+                delete_others_at_once_keeps_other_changes,
                 touched_session_survives_a_prune_at_once,
                 record_is_pruned_once,
             }
@@ -194,6 +249,8 @@ macro_rules! __for_each_clause {
                 dropped_touch_is_whole_or_nothing,
                 dropped_delete_is_whole_or_nothing,
                 dropped_delete_user_is_whole_or_nothing,
+                dropped_delete_others_is_whole_or_nothing,
+                dropped_delete_all_is_whole_or_nothing,
                 dropped_prune_is_harmless,
                 dropped_reads_change_nothing,
             }
@@ -201,7 +258,14 @@ macro_rules! __for_each_clause {
                 operations_run_outside_a_runtime,
                 operations_may_change_threads,
             }
+            clones {
+                clone_holds_the_same_records,
+                clone_returns_the_same_shared_state,
+                clone_overtakes_logins_of_the_original,
+            }
             watermark {
+                shared_state_is_one,
+                watermark_is_that_of_shared_state,
                 watermark_is_one,
                 operations_leave_the_watermark_alone,
                 watermark_ends_no_session,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sessionup_core::{Agent, Client, DeviceKind, Meta, MetaChange, MetaError};
 
+use crate::sample::entries;
+
 /// Clients of every kind: addresses, agents that are known in part, kinds of devices.
 pub(crate) fn clients() -> Vec<(&'static str, Client)> {
     let at = |ip: &str, agent| Client::new(ip.parse().ok(), agent);
@@ -84,6 +86,25 @@ pub(crate) fn metas() -> Vec<(&'static str, Meta)> {
         ("most entries", most_entries()),
         ("largest", largest()),
     ]
+}
+
+/// Changes that would pass a bound of a meta that holds [`many`] entries, one fewer than the most.
+pub(crate) fn metas_out_of_bounds() -> Vec<(&'static str, MetaChange)> {
+    let text = "x".repeat(Meta::MAX_TOTAL_BYTES);
+    let longer = "k".repeat(Meta::MAX_KEY_BYTES + 1);
+    vec![
+        ("too many entries", entries(&[("one", 1), ("two", 2)])),
+        ("too large", MetaChange::new().set("large", text).unwrap()),
+        ("no name", entries(&[("", 1)]).remove("entry 0")),
+        ("too long a name", entries(&[(&longer, 1)])),
+    ]
+}
+
+/// Makes so many entries.
+pub(crate) fn many(count: usize) -> MetaChange {
+    (0..count).fold(MetaChange::new(), |change, n| {
+        change.set(format!("entry {n}"), n).unwrap()
+    })
 }
 
 fn meta(change: Result<MetaChange, MetaError>) -> Meta {

@@ -5,10 +5,10 @@ use sessionup_core::{MemoryStore, StoreExt};
 
 mod plain {
     use super::*;
-    sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new()));
+    sessionup_conformance::suite!(async || Fixture::with_clone(MemoryStore::new()));
 }
 
 mod shared {
     use super::*;
-    sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new().into_dyn()));
+    sessionup_conformance::suite!(async || Fixture::with_clone(MemoryStore::new().into_dyn()));
 }

@@ -96,13 +96,16 @@ pub(super) fn run(args: &Restore, now: Timestamp) -> Result<(), Failure> {
         });
     }
     let sessions = output::sessions(plan.report.sessions);
-    let target = files.target.path().display();
+    let target = files.target.path().display().to_string();
+    let target = escape::text(&target);
     if args.assent.dry_run {
         return output::print(&format!("{sessions} would be restored to {target}\n"));
     }
     output::print(&format!("{sessions} restored to {target}\n"))?;
     if let Some(path) = kept_as {
-        output::print(&format!("the former file is kept as {}\n", path.display()))?;
+        let path = path.display().to_string();
+        let path = escape::text(&path);
+        output::print(&format!("the former file is kept as {path}\n"))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use sessionup_core::{Session, SessionId, Timestamp, UserKey};
 
-use crate::args::Revoke;
+use crate::args::{Assent, Revoke};
 use crate::escape;
 use crate::failure::Failure;
 use crate::ids::{self, Resolved, Wanted};
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Revoke, now: Timestamp) -> Result<(), Failure> {
     let place = Place::from(&args.place);
     let target = Target::of(args, &place, now)?;
     let plan = agreed(args, &target, &place, now)?;
-    let revoked = match args.assent.dry_run || !target.may_end(&plan) {
+    let revoked = match args.assent.dry_run || !target.may_end(&plan, &args.assent) {
         true => 0,
         false => {
             let changes = place.change()?;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Revoke, now: Timestamp) -> Result<(), Failure> {
         }
     };
     let found = plan.ids.len() as u64;
-    let missing = plan.not_found.len() as u64;
+    let missing = (plan.not_found.len() as u64).saturating_sub(revoked.saturating_sub(found));
     if args.json.json {
         output::json(&Answer {
             dry_run: args.assent.dry_run,
@@ -109,7 +109,7 @@ fn agreed(
         }
         return Ok(plan);
     }
-    if args.assent.yes || !target.may_end(&plan) {
+    if args.assent.yes || !target.may_end(&plan, &args.assent) {
         return Ok(plan);
     }
     loop {
@@ -213,9 +213,14 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Says whether the store is asked. A user without sessions may be logging in right now.
-    fn may_end(&self, plan: &Plan) -> bool {
-        !matches!(self.whole(), Whole::No) || !plan.ids.is_empty()
+    /// Says whether the store is asked. A user without sessions may be logging in right now; and a
+    /// session that a look does not find may be in doubt after a failed write, and come back.
+    fn may_end(&self, plan: &Plan, assent: &Assent) -> bool {
+        let names_some = match self {
+            Self::Ids(resolved) => assent.yes && !resolved.ids.is_empty(),
+            Self::Scope { .. } => !matches!(self.whole(), Whole::No),
+        };
+        names_some || !plan.ids.is_empty()
     }
 
     fn question(&self, plan: &Plan) -> String {
@@ -239,7 +244,10 @@ impl<'a> Target<'a> {
         match self.whole() {
             Whole::Everybody => changes.end_all(),
             Whole::User(user, except) => changes.end_user(user, except),
-            Whole::No => changes.end(&plan.ids),
+            Whole::No => match self {
+                Self::Ids(resolved) => changes.end(&resolved.ids),
+                Self::Scope { .. } => changes.end(&plan.ids),
+            },
         }
     }
 

@@ -151,7 +151,15 @@ impl Place {
             };
         }
         match self.alone(self.read(self.wait())) {
-            Ok(reader) => Ok(Present::Readable(Records(reader))),
+            Ok(reader) => {
+                self.must_be_heard()?;
+                Ok(Present::Readable(Records(reader)))
+            }
+            // The check for such a server comes after a file was read.
+            Err(Failure::Open(_)) if server::listens(&self.path) => Err(Failure::OtherFile {
+                path: self.path.clone(),
+                socket: server::socket(&self.path),
+            }),
             Err(failure @ Failure::Open(_)) => Ok(Present::Unreadable(failure.line())),
             Err(failure) => Err(failure),
         }

@@ -107,13 +107,18 @@ impl Server {
     }
 }
 
+/// Returns where a server listens that has a file open.
+pub(super) fn socket(path: &Path) -> PathBuf {
+    let mut socket = path.as_os_str().to_owned();
+    socket.push(".control");
+    socket.into()
+}
+
 /// Says whether somebody listens beside a file, also if the file is gone.
 pub(super) fn listens(path: &Path) -> bool {
     #[cfg(unix)]
     {
-        let mut socket = path.as_os_str().to_owned();
-        socket.push(".control");
-        std::os::unix::net::UnixStream::connect(socket).is_ok()
+        std::os::unix::net::UnixStream::connect(socket(path)).is_ok()
     }
     #[cfg(not(unix))]
     {

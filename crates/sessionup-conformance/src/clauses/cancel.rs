@@ -12,7 +12,8 @@ use sessionup_core::{Change, CreateOptions, DynStore, ListOptions, Record};
 use crate::Fixture;
 use crate::races::{ends_when_polled, fill};
 use crate::sample::{
-    ann, at, ending_at, entries, hash, id, ids, record, record_with, records, replacing, user,
+    ann, at, ending_at, entries, hash, id, ids, record, record_of, record_with, records, replacing,
+    user,
 };
 
 const DROPS: u32 = 100;
@@ -33,6 +34,8 @@ pub async fn unpolled_operations_do_nothing(fixture: &Fixture) {
         drop(store.update_dyn(id(1), Change::renew(hash(1), hash(9)), at(100)));
         drop(store.delete_dyn(id(1), Some(&ann())));
         drop(store.delete_user_dyn(&ann(), &[]));
+        drop(store.delete_others_dyn(&ann(), id(9), Change::default(), at(100)));
+        drop(store.delete_all_dyn());
         drop(store.prune_dyn(at(100), 10));
     }
 
@@ -134,7 +137,7 @@ pub async fn dropped_delete_user_is_whole_or_nothing(fixture: &Fixture) {
     const EACH: u32 = 3;
     let name = |n: u32| format!("user {n}");
     let all: Vec<_> = (0..DROPS * EACH)
-        .map(|n| crate::sample::record_of(&name(n / EACH), n))
+        .map(|n| record_of(&name(n / EACH), n))
         .collect();
     fill(fixture, &all, at(0)).await;
 
@@ -155,6 +158,76 @@ pub async fn dropped_delete_user_is_whole_or_nothing(fixture: &Fixture) {
         let why = "a delete that is asked for again comes to its end";
         fixture.expect_gone(record, at(0), why).await;
         fixture.expect_no_record(record, at(0), why).await;
+    }
+}
+
+/// A deletion of the others that is dropped deleted all of them and renewed the kept session, or did
+/// neither.
+pub async fn dropped_delete_others_is_whole_or_nothing(fixture: &Fixture) {
+    const EACH: u32 = 3;
+    let name = |n: u32| format!("user {n}");
+    let of = |n: u32| (n * EACH..(n + 1) * EACH).map(move |session| record_of(&name(n), session));
+    let kept = |n: u32| n * EACH + 1;
+    let all: Vec<_> = (0..DROPS).flat_map(of).collect();
+    fill(fixture, &all, at(0)).await;
+
+    for n in 0..DROPS {
+        let (owner, renewed) = (user(&name(n)), hash(1_000 + n));
+        let change = Change::renew(hash(kept(n)), renewed);
+        let delete = raw(fixture).delete_others_dyn(&owner, id(kept(n)), change, at(0));
+        give_up(delete, n).await;
+        let before: Vec<_> = of(n).collect();
+        fixture
+            .expect_whole_delete_others(&before, id(kept(n)), renewed, at(0))
+            .await;
+    }
+
+    let why = "a deletion that is asked for again comes to its end";
+    for n in 0..DROPS {
+        let (owner, change) = (user(&name(n)), Change::touch(at(5)));
+        let deleted = fixture
+            .delete_others(&owner, id(kept(n)), change, at(0))
+            .await;
+        assert!(deleted.kept.is_some(), "{why}: the named session is kept");
+        fixture
+            .expect_list(&owner, &[id(kept(n))], at(0), why)
+            .await;
+    }
+    for (n, record) in (0..).zip(&all) {
+        if n != kept(n / EACH) {
+            fixture.expect_gone(record, at(0), why).await;
+            fixture.expect_no_record(record, at(0), why).await;
+        }
+    }
+}
+
+/// A deletion of all sessions that is dropped deleted those of all users or none.
+pub async fn dropped_delete_all_is_whole_or_nothing(fixture: &Fixture) {
+    const EACH: u32 = 6;
+    for n in 0..DROPS / 2 {
+        let sessions: Vec<_> = (n * EACH..(n + 1) * EACH)
+            .map(|session| record_of(["ann", "bob", "carl"][session as usize % 3], session))
+            .collect();
+        fill(fixture, &sessions, at(0)).await;
+        // One that was dropped before may be carried out while these are made.
+        let mut there = Vec::new();
+        for record in sessions {
+            if fixture.fetch(record.session.id, at(0)).await.is_some() {
+                there.push(record);
+            }
+        }
+
+        give_up(raw(fixture).delete_all_dyn(), n).await;
+        fixture.expect_whole_delete_all(&there, at(0)).await;
+    }
+
+    fixture.delete_all().await;
+    let why = "a deletion that is asked for again comes to its end";
+    for key in ["ann", "bob", "carl"] {
+        fixture.expect_list(&user(key), &[], at(0), why).await;
+    }
+    for record in records(0..EACH * DROPS / 2) {
+        fixture.expect_no_record(&record, at(0), why).await;
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use sessionup_core::{CreateOptions, LimitPolicy, Replaced, SecretHash, Timestamp};
+use sessionup_core::{CreateOptions, Kind, LimitPolicy, Replaced, SecretHash, Timestamp};
 
 use crate::Fixture;
 use crate::ask::expect_duplicate;
 use crate::sample::{
-    ann, at, ending_at, entries, hash, idling, limited, odd_ids, record, record_of, record_with,
-    replacing, user,
+    ann, at, ending_at, entries, hash, idling, kinds, limited, odd_ids, of_kind, record, record_of,
+    record_with, replacing, user,
 };
 use crate::variety::{clients, metas};
 
 /// A created session is found with every field as it was given.
 pub async fn create_keeps_every_field(fixture: &Fixture) {
+    let kinds = kinds();
     for (n, (name, client)) in (0..).zip(clients()) {
         let mut full = record_with(n, |session| {
+            session.kind = kinds[n as usize % kinds.len()].clone();
             session.authenticated_at = at(3);
             session.persistent = n % 3 == 0;
             session.last_seen_at = at(7);
@@ -233,6 +235,19 @@ pub async fn create_ends_the_replaced_session_of_another_user(fixture: &Fixture)
     let why = "the replaced session ends, whoever's it is";
     fixture.expect_gone(&bobs, at(1), why).await;
     fixture.expect_there(&anns, at(1), why).await;
+}
+
+/// The session that a new one replaces may be of another kind: a login ends the visitor's session.
+pub async fn create_replacing_another_kind_ends_it(fixture: &Fixture) {
+    let (old, new) = (of_kind(1, &Kind::GUEST), of_kind(2, &Kind::USER));
+    fixture.create(&old, at(0)).await;
+
+    let created = fixture.create_with(&new, replacing(1), at(1)).await;
+
+    assert!(created.replaced, "a session was there to be replaced");
+    let why = "the replaced session ends, whatever its kind";
+    fixture.expect_gone(&old, at(1), why).await;
+    fixture.expect_there(&new, at(1), why).await;
 }
 
 /// That the session to replace is not there is no error.

@@ -4,7 +4,7 @@ use sessionup_core::Change;
 
 use crate::Fixture;
 use crate::sample::{
-    ann, at, ending_at, hash, id, idling, ids, ms, odd_ids, record, record_of, user,
+    ann, at, ending_at, hash, id, idling, ids, kinds, ms, odd_ids, of_kind, record, record_of, user,
 };
 
 /// Without an owner a record is deleted, whoever's it is, and no other.
@@ -84,6 +84,20 @@ pub async fn delete_reaches_expired_sessions(fixture: &Fixture) {
         assert!(deleted, "an expired record is there to be deleted");
         let why = "a deleted record is gone";
         fixture.expect_no_record(&record(n), at(100), why).await;
+    }
+}
+
+/// A session of any kind can be deleted.
+pub async fn delete_of_any_kind_ends_the_session(fixture: &Fixture) {
+    for (n, kind) in (0..).zip(kinds()) {
+        let session = of_kind(n, &kind);
+        fixture.create(&session, at(0)).await;
+        let owner = n.is_multiple_of(2).then(ann);
+        let deleted = fixture.delete(id(n), owner.as_ref()).await;
+        assert!(deleted, "a session of kind {kind} was there");
+        let why = format!("a deleted session of kind {kind} is gone");
+        fixture.expect_gone(&session, at(0), &why).await;
+        fixture.expect_no_record(&session, at(0), &why).await;
     }
 }
 

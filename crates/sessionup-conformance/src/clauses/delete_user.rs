@@ -3,8 +3,8 @@
 use crate::Fixture;
 use crate::races::fill;
 use crate::sample::{
-    ann, at, confusable_users, ending_at, id, idling, ids, ms, odd_ids, record, record_of, records,
-    user,
+    ann, at, confusable_users, ending_at, id, idling, ids, kinds, ms, odd_ids, of_kind, record,
+    record_of, records, user,
 };
 
 /// All sessions of the user are deleted, and their number is the answer.
@@ -138,6 +138,27 @@ pub async fn delete_user_reaches_expired_sessions(fixture: &Fixture) {
         fixture.delete(id(3), Some(&ann())).await,
         "an excepted record is kept, expired or not"
     );
+}
+
+/// Sessions of every kind are deleted, and an excepted one is kept whatever its kind.
+pub async fn delete_user_reaches_every_kind(fixture: &Fixture) {
+    let sessions: Vec<_> = (0..)
+        .zip(kinds())
+        .map(|(n, kind)| of_kind(n, &kind))
+        .collect();
+    for kept in &sessions {
+        fill(fixture, &sessions, at(0)).await;
+        let deleted = fixture.delete_user(&ann(), &[kept.session.id]).await;
+        let why = "sessions of every kind are deleted";
+        assert_eq!(deleted, sessions.len() as u64 - 1, "{why}");
+        let kind = &kept.session.kind;
+        let why = format!("{why} but the excepted one of kind {kind}");
+        fixture
+            .expect_list(&ann(), &[kept.session.id], at(0), &why)
+            .await;
+        fixture.expect_there(kept, at(0), &why).await;
+        fixture.delete(kept.session.id, None).await;
+    }
 }
 
 /// After it the user may log in again.

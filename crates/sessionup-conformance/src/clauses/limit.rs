@@ -1,12 +1,12 @@
 //! How many live sessions a user may have.
 
 use sessionup_core::LimitPolicy::{EvictLeastRecentlySeen, EvictOldest, Refuse};
-use sessionup_core::{Change, CreateOptions, Created, SessionId, StoreError};
+use sessionup_core::{Change, CreateOptions, Created, Kind, SessionId, StoreError};
 
 use crate::Fixture;
 use crate::sample::{
-    ann, at, ending_at, hash, id, idling, ids, limited, ms, record, record_of, record_with,
-    replacing, user,
+    ann, at, ending_at, hash, id, idling, ids, limited, ms, of_kind, record, record_of,
+    record_with, replacing, user,
 };
 
 /// With room left nobody is evicted and nobody refused.
@@ -140,6 +140,55 @@ pub async fn limit_does_not_count_other_users(fixture: &Fixture) {
         let why = "a limit has nothing to do with other users";
         fixture.expect_list(&user(key), &[id(n)], at(50), why).await;
     }
+}
+
+/// Sessions of other kinds do not count, and are never evicted.
+pub async fn limit_counts_sessions_of_one_kind(fixture: &Fixture) {
+    for n in 1..=3 {
+        fixture.create(&of_kind(n, &Kind::GUEST), at(0)).await;
+    }
+    fixture
+        .create(&of_kind(4, &Kind::LOGIN_ATTEMPT), at(0))
+        .await;
+
+    for (n, policy) in [(5, Refuse), (6, EvictOldest), (7, EvictLeastRecentlySeen)] {
+        let created = fixture
+            .create_with(&of_kind(n, &Kind::USER), limited(3, policy), at(50))
+            .await;
+        let why = "sessions of other kinds do not count";
+        assert_eq!(created, Created::default(), "{why}, {policy:?}");
+    }
+    let refused = fixture
+        .try_create(&of_kind(8, &Kind::GUEST), limited(3, Refuse), at(50))
+        .await;
+    expect_refused(&refused, 3);
+    let evicted = evicted_by(fixture, 9, limited(2, EvictOldest)).await;
+    assert_eq!(evicted, ids([5, 6]), "those of the same kind give way");
+
+    let why = "a limit has nothing to do with other kinds";
+    let left = ids([1, 2, 3, 4, 7, 9]);
+    let mut listed = fixture.listed_ids(&ann(), at(50)).await;
+    listed.sort_unstable();
+    assert_eq!(listed, left, "{why}");
+}
+
+/// A replaced session of another kind makes no room: those of the new one's kind all count.
+pub async fn limit_replacing_another_kind_makes_no_room(fixture: &Fixture) {
+    made_at(fixture, &[(1, 10), (2, 20)]).await;
+    fixture.create(&of_kind(3, &Kind::GUEST), at(30)).await;
+
+    let options = replacing(3).limited(limited(2, Refuse).limit);
+    let refused = fixture.try_create(&record(4), options, at(50)).await;
+    expect_refused(&refused, 2);
+    let why = "a refused create changes nothing";
+    fixture
+        .expect_there(&of_kind(3, &Kind::GUEST), at(50), why)
+        .await;
+
+    let options = replacing(3).limited(limited(2, EvictOldest).limit);
+    let created = fixture.create_with(&record(4), options, at(50)).await;
+    let expected = Created::new(true, ids([1]));
+    assert_eq!(created, expected, "one session of each kind ends");
 }
 
 /// The session that is replaced does not count.

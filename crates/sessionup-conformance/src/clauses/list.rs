@@ -7,8 +7,8 @@ use sessionup_core::{Change, Kind, LimitPolicy, ListOptions, Record, RecordPage,
 use crate::Fixture;
 use crate::races::fill;
 use crate::sample::{
-    ann, at, confusable_users, ending_at, entries, hash, id, idling, ids, limited, ms, record,
-    record_of, record_with, records, replacing, user,
+    ann, at, confusable_users, ending_at, entries, hash, id, idling, ids, limited, ms, odd_ids,
+    record, record_of, record_with, records, replacing, user,
 };
 
 /// The sessions of a page are in the order of their ids, whatever the order of their creation.
@@ -76,6 +76,71 @@ pub async fn list_page_begins_behind_its_cursor(fixture: &Fixture) {
         ids([30]),
         "{why}"
     );
+}
+
+/// A cursor may be any id, also the lowest and the highest.
+pub async fn list_page_takes_any_cursor(fixture: &Fixture) {
+    let mut all = odd_ids();
+    all.sort_unstable();
+    for (n, id) in (0..).zip(&all) {
+        let record = record_with(n, |session| session.id = *id);
+        fixture.create(&record, at(0)).await;
+        let next_user = record_of("ann2", n + 100);
+        fixture.create(&next_user, at(0)).await;
+    }
+
+    for (n, cursor) in all.iter().enumerate() {
+        let options = ListOptions::default().after(*cursor);
+        let listed = fixture.pages(&ann(), options, at(0)).await;
+        let expected = &all[n + 1..];
+        assert_eq!(listed, expected, "the list behind {cursor}");
+    }
+}
+
+/// A limit beyond all numbers is a limit like any other.
+pub async fn list_page_takes_any_limit(fixture: &Fixture) {
+    let mut options = ListOptions::default();
+    options.limit = NonZeroUsize::MAX;
+    let none = fixture.pages(&ann(), options.clone(), at(0)).await;
+    assert_eq!(none, [], "a user without sessions has none");
+
+    fill(fixture, &records(0..10), at(0)).await;
+    let listed = fixture.pages(&ann(), options.clone(), at(0)).await;
+    assert_eq!(listed, ids(0..10), "pages hold all sessions");
+    let listed = fixture.pages(&ann(), options.after(id(4)), at(0)).await;
+    assert_eq!(listed, ids(5..10), "the list behind 4");
+}
+
+/// A session that is there from the first page to the last is on exactly one of them, whatever is
+/// created and deleted meanwhile.
+pub async fn list_pages_hold_what_stays_meanwhile(fixture: &Fixture) {
+    for n in [10, 20, 30, 40, 50, 60] {
+        fixture.create(&record(n), at(0)).await;
+    }
+    let options = ListOptions::default().limit(NonZeroUsize::new(1).unwrap());
+    let mut listed = Vec::new();
+    let mut after = None;
+    let mut step = 0;
+    loop {
+        let page = fixture
+            .page(&ann(), options.clone().after(after), at(0))
+            .await;
+        listed.extend(named(&page));
+        let Some(next) = page.next else { break };
+        after = Some(next);
+        // Before the cursor one comes, then another goes.
+        match step {
+            0 => fixture.create(&record(5), at(0)).await,
+            1 => assert!(fixture.delete(id(10), None).await, "it was there"),
+            2 => assert!(fixture.delete(id(5), None).await, "it was there"),
+            _ => {}
+        }
+        step += 1;
+    }
+
+    listed.retain(|listed| ![id(5), id(10)].contains(listed));
+    let expected = ids([20, 30, 40, 50, 60]);
+    assert_eq!(listed, expected, "what stays is on exactly one page");
 }
 
 /// With a kind, a page has the sessions of this kind alone; without one, those of every kind.
@@ -220,12 +285,22 @@ pub async fn list_agrees_with_fetch_after_every_operation(fixture: &Fixture) {
     for record in [&all[6], &all[7], &all[8]] {
         fixture.create(record, at(10)).await;
     }
-    fixture.delete_user(&ann(), &ids([7, 9])).await;
+    fixture.delete_user(&ann(), &ids([7, 8, 9])).await;
     agreed(10, "a delete of the user").await;
+    fixture.create(&all[4], at(10)).await;
+    let change = Change::meta(entries(&[("a", 1)]));
+    fixture.delete_others(&ann(), id(7), change, at(10)).await;
+    agreed(10, "a delete of the others").await;
+    fixture.create(&all[8], at(10)).await;
     agreed(30, "an expiry").await;
     fixture.prune_all(at(30), 1).await;
     agreed(30, "a prune").await;
     only(fixture, &all[6]).await;
+    fixture.delete_all().await;
+    agreed(30, "a delete of all").await;
+    fixture
+        .expect_gone(&all[6], at(30), "all were deleted")
+        .await;
 }
 
 fn changes() -> Vec<Change> {

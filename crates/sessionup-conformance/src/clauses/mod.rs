@@ -4,9 +4,12 @@
 //! may forget an expired one when it likes.
 
 pub mod cancel;
+pub mod clones;
 pub mod concurrent;
 pub mod create;
 pub mod delete;
+pub mod delete_all;
+pub mod delete_others;
 pub mod delete_user;
 pub mod fetch;
 pub mod limit;

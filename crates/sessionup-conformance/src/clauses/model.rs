@@ -1,12 +1,15 @@
 //! Whatever is asked in whatever order.
 
 use sessionup_core::LimitPolicy::{EvictLeastRecentlySeen, EvictOldest, Refuse};
+use std::num::NonZeroUsize;
+
 use sessionup_core::{
-    Change, CreateOptions, Created, MemoryStore, Record, SessionId, StoreError, Timestamp, UserKey,
+    Change, CreateOptions, Created, Kind, ListOptions, MemoryStore, Record, SessionId, StoreError,
+    Timestamp, UserKey,
 };
 
 use crate::Fixture;
-use crate::sample::{at, entries, hash, id, limited, ms, record, user};
+use crate::sample::{at, entries, hash, id, kinds, limited, ms, record, user};
 
 /// The answers are those of [`MemoryStore`], the reference reading of the contract.
 pub async fn answers_are_those_of_the_reference(fixture: &Fixture) {
@@ -35,15 +38,18 @@ struct Run<'a> {
 impl Run<'_> {
     async fn step(&mut self, step: u32) {
         self.now += i64::from(self.dice.below(20));
-        let why = match self.dice.below(16) {
-            0..=5 => self.create().await,
-            6..=10 => self.update().await,
-            11..=12 => self.delete().await,
-            13 => self.delete_user().await,
-            14 => self.prune().await,
+        let why = match self.dice.below(64) {
+            0..=26 => self.create().await,
+            27..=44 => self.update().await,
+            45..=50 => self.delete().await,
+            51..=52 => self.delete_user().await,
+            53..=55 => self.delete_others().await,
+            56 => self.delete_all().await,
+            57..=60 => self.prune().await,
             _ => "nothing was asked",
         };
         self.compare_all(&format!("step {step}, {why}")).await;
+        self.compare_page(&format!("step {step}, {why}")).await;
     }
 
     async fn create(&mut self) -> &'static str {
@@ -86,6 +92,32 @@ impl Run<'_> {
         "after a delete of a user"
     }
 
+    async fn delete_others(&mut self) -> &'static str {
+        let (user, change, now) = (self.user(), self.change(), self.now());
+        // Often one of the user's own.
+        let own = self.reference.listed_ids(&user, now).await;
+        let id = match own.get(self.dice.below(5) as usize) {
+            Some(own) => *own,
+            None => self.id(),
+        };
+        let (subject, reference) = (self.subject, self.reference);
+        let subject = subject.delete_others(&user, id, change.clone(), now).await;
+        let reference = reference
+            .delete_others(&user, id, change.clone(), now)
+            .await;
+        let what = format!("delete of the others of {user:?} than {id} with {change:?}");
+        assert_eq!(subject.kept, reference.kept, "kept by {what}");
+        assert_eq!(subject.deleted, reference.deleted, "number, {what}");
+        "after a delete of others"
+    }
+
+    async fn delete_all(&mut self) -> &'static str {
+        let subject = self.subject.delete_all().await;
+        let reference = self.reference.delete_all().await;
+        assert_eq!(subject, reference, "number of all that were deleted");
+        "after a delete of all"
+    }
+
     async fn prune(&mut self) -> &'static str {
         let batch = 1 + self.dice.below(5) as usize;
         let subject = self.subject.prune_all(self.now(), batch).await;
@@ -107,11 +139,39 @@ impl Run<'_> {
         }
     }
 
+    /// Compares one page, up to where it says that it ends, and all pages from the same cursor on.
+    async fn compare_page(&mut self, why: &str) {
+        let (user, now) = (self.user(), self.now());
+        let kind = (self.dice.below(2) == 0).then(|| self.kind());
+        let after = (self.dice.below(3) > 0).then(|| self.id());
+        let limit = 1 + self.dice.below(7) as usize;
+        let options = ListOptions::default()
+            .kind(kind)
+            .after(after)
+            .limit(NonZeroUsize::new(limit).unwrap());
+
+        let all = self.reference.pages(&user, options.clone(), now).await;
+        let pages = self.subject.pages(&user, options.clone(), now).await;
+        assert_eq!(pages, all, "{why}: pages of {user:?} by {options:?}");
+        let page = self.subject.page(&user, options.clone(), now).await;
+        let is_on_page = |id: &&SessionId| page.next.is_none_or(|next| **id <= next);
+        let mut expected = Vec::new();
+        for id in all.iter().filter(is_on_page) {
+            expected.extend(self.reference.fetch(*id, now).await);
+        }
+        assert_eq!(
+            page.records, expected,
+            "{why}: page of {user:?} by {options:?}, up to {:?}",
+            page.next
+        );
+    }
+
     fn record(&mut self) -> Record {
         let mut record = record(self.dice.below(IDS));
         record.secret_hash = hash(self.dice.below(2));
         let session = &mut record.session;
         session.user_key = self.user();
+        session.kind = self.kind();
         session.created_at = at(self.now - i64::from(self.dice.below(50)));
         session.last_seen_at = at(self.now);
         session.expires_at = self.later();
@@ -149,6 +209,11 @@ impl Run<'_> {
 
     fn later(&mut self) -> Timestamp {
         at(self.now + 1 + i64::from(self.dice.below(600)))
+    }
+
+    fn kind(&mut self) -> Kind {
+        let kinds = kinds();
+        kinds[self.dice.below(3) as usize].clone()
     }
 
     fn id(&mut self) -> SessionId {

@@ -4,7 +4,9 @@ use sessionup_core::{Change, Record};
 
 use crate::Fixture;
 use crate::races::fill;
-use crate::sample::{DAY, ann, at, ending_at, id, idling, ids, ms, record_of, records, user};
+use crate::sample::{
+    DAY, ann, at, ending_at, id, idling, ids, kinds, ms, of_kind, record_of, records, user,
+};
 
 /// Records are deleted from their deadline on, not one millisecond earlier.
 pub async fn prune_deletes_from_the_deadline_on(fixture: &Fixture) {
@@ -55,6 +57,25 @@ pub async fn prune_deletes_exactly_the_expired(fixture: &Fixture) {
         fixture.expect_gone(record, at(100), why).await;
         fixture.expect_no_record(record, at(100), why).await;
     }
+}
+
+/// Expired records of every kind are deleted, and live ones of every kind stay.
+pub async fn prune_reaches_every_kind(fixture: &Fixture) {
+    let count = u32::try_from(kinds().len()).unwrap();
+    for (n, kind) in (0..).zip(kinds()) {
+        fixture.create(&of_kind(n, &kind), at(0)).await;
+        let mut ending = of_kind(count + n, &kind);
+        ending.session.expires_at = at(50);
+        fixture.create(&ending, at(0)).await;
+    }
+
+    let deleted = fixture.prune_all(at(50), 3).await;
+
+    assert_eq!(deleted, u64::from(count), "one of each kind has expired");
+    let why = "the live ones stay";
+    fixture
+        .expect_list(&ann(), &ids(0..count), at(50), why)
+        .await;
 }
 
 /// At most so many records are deleted, and that more remain is said.

@@ -35,6 +35,31 @@ pub async fn session_of_a_deleted_user_never_comes_back(fixture: &Fixture) {
     expect_end(fixture, delete_user).await;
 }
 
+/// A session that is deleted with the others of its user while it is used does not come back.
+pub async fn session_deleted_with_others_never_comes_back(fixture: &Fixture) {
+    let delete_others: End = |fixture, n| {
+        Box::pin(async move {
+            let kept = id(ROUNDS + n);
+            fixture.create(&record(ROUNDS + n), at(0)).await;
+            let change = Change::touch(at(5));
+            let deleted = fixture.delete_others(&ann(), kept, change, at(0)).await;
+            assert_eq!(deleted.deleted, 1, "it was there");
+            assert!(fixture.delete(kept, None).await, "the other one was kept");
+        })
+    };
+    expect_end(fixture, delete_others).await;
+}
+
+/// A session that is deleted with all others while it is used does not come back.
+pub async fn session_deleted_with_all_never_comes_back(fixture: &Fixture) {
+    let delete_all: End = |fixture, _| {
+        Box::pin(async move {
+            assert_eq!(fixture.delete_all().await, 1, "it was there");
+        })
+    };
+    expect_end(fixture, delete_all).await;
+}
+
 /// A session that is replaced while it is used does not come back.
 pub async fn replaced_session_never_comes_back(fixture: &Fixture) {
     let replace: End = |fixture, n| {
@@ -95,7 +120,9 @@ pub async fn delete_user_ends_what_was_made_before(fixture: &Fixture) {
         let meanwhile = records(first + 10..first + 30);
         fill(fixture, &before, at(0)).await;
 
-        let deleted = delete_user_among(fixture, &meanwhile).await;
+        let delete: Delete =
+            |fixture, _| Box::pin(async move { fixture.delete_user(&ann(), &[]).await });
+        let deleted = delete_among(fixture, &meanwhile, delete, first).await;
 
         for record in &before {
             let why = "what was made before the user was deleted is gone";
@@ -127,6 +154,209 @@ pub async fn delete_user_is_never_seen_by_halves(fixture: &Fixture) {
         let work = |fixture: Fixture| async move { fixture.delete_user(&ann(), &[]).await };
         let deleted = while_looking(fixture, look, work).await;
         assert_answer!(deleted, u64::from(SESSIONS), "all sessions are deleted");
+    }
+}
+
+/// Sessions made before the others of their user were deleted are gone; those made meanwhile are there
+/// or gone as a whole; and as many were deleted as are missing.
+pub async fn delete_others_ends_what_was_made_before(fixture: &Fixture) {
+    for round in 0..20 {
+        let first = round * 100;
+        let before = records(first..first + 10);
+        let meanwhile = records(first + 10..first + 30);
+        fill(fixture, &before, at(0)).await;
+
+        let delete: Delete = |fixture, first| {
+            Box::pin(async move {
+                let change = Change::default();
+                let kept = id(first);
+                let deleted = fixture.delete_others(&ann(), kept, change, at(0)).await;
+                assert!(deleted.kept.is_some(), "the named session is kept");
+                deleted.deleted
+            })
+        };
+        let deleted = delete_among(fixture, &meanwhile, delete, first).await;
+
+        for record in &before[1..] {
+            let why = "what was made before the others were deleted is gone";
+            fixture.expect_gone(record, at(0), why).await;
+        }
+        let why = "the named session is kept";
+        fixture.expect_there(&before[0], at(0), why).await;
+        let why = "what was made meanwhile is there or gone as a whole";
+        fixture.expect_agreement(&meanwhile, at(0), why).await;
+        let left = fixture.delete_user(&ann(), &[]).await;
+        assert_eq!(deleted + left, 30, "as many were deleted as were missing");
+    }
+}
+
+/// Sessions made before all were deleted are gone; those made meanwhile are there or gone as a whole;
+/// and as many were deleted as are missing.
+pub async fn delete_all_ends_what_was_made_before(fixture: &Fixture) {
+    let of_two = |n| record_of(["ann", "bob"][n as usize % 2], n);
+    for round in 0..20 {
+        let first = round * 100;
+        let before: Vec<_> = (first..first + 10).map(of_two).collect();
+        let meanwhile: Vec<_> = (first + 10..first + 30).map(of_two).collect();
+        fill(fixture, &before, at(0)).await;
+
+        let delete: Delete = |fixture, _| Box::pin(async move { fixture.delete_all().await });
+        let deleted = delete_among(fixture, &meanwhile, delete, first).await;
+
+        for record in &before {
+            let why = "what was made before all were deleted is gone";
+            fixture.expect_gone(record, at(0), why).await;
+        }
+        let why = "what was made meanwhile is there or gone as a whole";
+        fixture.expect_agreement(&meanwhile, at(0), why).await;
+        let left = fixture.delete_all().await;
+        assert_eq!(deleted + left, 30, "as many were deleted as were missing");
+    }
+}
+
+/// The others end and the kept session is renewed at one moment: nobody sees one without the other.
+pub async fn delete_others_is_never_seen_by_halves(fixture: &Fixture) {
+    const SESSIONS: u32 = 12;
+    for round in 0..10 {
+        let before = move || records(round * SESSIONS..(round + 1) * SESSIONS);
+        let kept = round * SESSIONS + 5;
+        let renewed = hash(1_000 + round);
+        fill(fixture, &before(), at(0)).await;
+
+        let look = move |fixture: Fixture| async move {
+            fixture
+                .expect_whole_delete_others(&before(), id(kept), renewed, at(0))
+                .await;
+        };
+        let work = |fixture: Fixture| async move {
+            let change = Change::renew(hash(kept), renewed);
+            fixture.delete_others(&ann(), id(kept), change, at(0)).await
+        };
+        let deleted = while_looking(fixture, look, work).await;
+
+        assert_eq!(deleted.deleted, u64::from(SESSIONS) - 1, "all others");
+        assert!(fixture.delete(id(kept), None).await, "it was kept");
+    }
+}
+
+/// The sessions of all users end at one moment: nobody sees some of them.
+pub async fn delete_all_is_never_seen_by_halves(fixture: &Fixture) {
+    const SESSIONS: u32 = 12;
+    const USERS: [&str; 3] = ["ann", "bob", "carl"];
+    let of_three = |n| record_of(USERS[n as usize % USERS.len()], n);
+    for round in 0..10 {
+        let all = round * SESSIONS..(round + 1) * SESSIONS;
+        let before = move || (round * SESSIONS..(round + 1) * SESSIONS).map(of_three);
+        fill(fixture, &all.map(of_three).collect::<Vec<_>>(), at(0)).await;
+
+        let look = move |fixture: Fixture| async move {
+            let before: Vec<_> = before().collect();
+            fixture.expect_whole_delete_all(&before, at(0)).await;
+        };
+        let work = |fixture: Fixture| async move { fixture.delete_all().await };
+        let deleted = while_looking(fixture, look, work).await;
+        assert_eq!(deleted, u64::from(SESSIONS), "all sessions are deleted");
+    }
+}
+
+/// Of deletions of the others at once one keeps the session that it names, and the next one deletes it,
+/// since it is gone or no longer as that one knew it.
+pub async fn delete_others_at_once_leave_no_session(fixture: &Fixture) {
+    for round in 0..ROUNDS / 4 {
+        let first = round * 10;
+        fill(fixture, &records(first..first + 4), at(0)).await;
+        let act = |fixture: Fixture, rival: u32| async move {
+            let kept = first + rival % 2;
+            let change = Change::renew(hash(kept), hash(1_000_000 + rival));
+            fixture.delete_others(&ann(), id(kept), change, at(0)).await
+        };
+        let answers = at_once(fixture, 0..4, act).await;
+
+        let kept = answers.iter().filter(|answer| answer.kept.is_some());
+        assert_eq!(kept.count(), 1, "one deletion finds its session as it was");
+        let deleted: u64 = answers.iter().map(|answer| answer.deleted).sum();
+        assert_eq!(deleted, 4, "each session is deleted once");
+        let why = "the second deletion keeps nothing";
+        fixture.expect_list(&ann(), &[], at(0), why).await;
+        for record in records(first..first + 4) {
+            fixture.expect_gone(&record, at(0), why).await;
+        }
+    }
+}
+
+/// Of a renewal and a deletion of the others from the same secret one is made: if it is the renewal,
+/// the session is deleted with the others.
+pub async fn delete_others_or_renewal_at_once_is_made(fixture: &Fixture) {
+    for n in 0..ROUNDS {
+        fixture.create(&record(n), at(0)).await;
+        fixture.create(&record(ROUNDS + n), at(0)).await;
+        let act = |fixture: Fixture, deletes: bool| async move {
+            let change = |to| Change::renew(hash(n), hash(to));
+            if !deletes {
+                return fixture.update(id(n), change(1_001), at(0)).await;
+            }
+            let anns = ann();
+            let deleted = fixture.delete_others(&anns, id(n), change(1_002), at(0));
+            let deleted = deleted.await;
+            let expected = if deleted.kept.is_some() { 1 } else { 2 };
+            assert_eq!(deleted.deleted, expected, "one other, and what is not kept");
+            deleted.kept
+        };
+        let deletes_first = n.is_multiple_of(2);
+        let answers = at_once(fixture, [deletes_first, !deletes_first], act).await;
+
+        let made: Vec<_> = answers.iter().flatten().collect();
+        assert_eq!(made.len(), 1, "of changes from one secret one is made");
+        let kept = if deletes_first {
+            &answers[0]
+        } else {
+            &answers[1]
+        };
+        match kept {
+            Some(kept) => {
+                let why = "the deletion came first and renewed it";
+                assert!(kept.secret_hash == hash(1_002), "{why}");
+                fixture.expect_there(kept, at(0), why).await;
+            }
+            None => {
+                let why = "the renewal came first, so nothing was kept";
+                fixture.expect_gone(&record(n), at(0), why).await;
+            }
+        }
+        fixture.delete_user(&ann(), &[]).await;
+    }
+}
+
+/// Changes of a session at once with a deletion of the others that keeps it all survive.
+pub async fn delete_others_at_once_keeps_other_changes(fixture: &Fixture) {
+    const RIVALS: u32 = 16;
+    let name = |rival: u32| format!("entry {rival}");
+    for n in 0..ROUNDS / 10 {
+        fixture.create(&record(n), at(0)).await;
+        fixture.create(&record(ROUNDS + n), at(0)).await;
+        let act = |fixture: Fixture, rival: u32| async move {
+            let change = Change::meta(entries(&[(&name(rival), 7)]));
+            if rival == RIVALS / 2 {
+                let anns = ann();
+                let deleted = fixture.delete_others(&anns, id(n), change, at(0));
+                return deleted.await.kept;
+            }
+            fixture.update(id(n), change, at(0)).await
+        };
+        let answers = at_once(fixture, 0..RIVALS, act).await;
+
+        assert!(answers.iter().all(Option::is_some), "all changes are made");
+        let after = fixture.fetch(id(n), at(0)).await;
+        let after = after.expect("the session is kept");
+        for name in (0..RIVALS).map(name) {
+            assert!(
+                after.session.meta.value(&name).is_some(),
+                "{name:?} was set and nobody removed it"
+            );
+        }
+        let why = "list and fetch agree";
+        fixture.expect_there(&after, at(0), why).await;
+        assert_eq!(fixture.delete_user(&ann(), &[]).await, 1, "one was kept");
     }
 }
 
@@ -245,15 +475,18 @@ fn uses(n: u32) -> [Change; 4] {
     ]
 }
 
-/// Deletes Ann's sessions while she logs in; returns how many were deleted.
-async fn delete_user_among(fixture: &Fixture, logins: &[Record]) -> u64 {
-    let act = |fixture: Fixture, login: Option<Record>| async move {
+/// How sessions are deleted while others are made; says how many.
+type Delete = fn(Fixture, u32) -> Pin<Box<dyn Future<Output = u64> + Send>>;
+
+/// Deletes while sessions are made; returns how many were deleted.
+async fn delete_among(fixture: &Fixture, logins: &[Record], delete: Delete, n: u32) -> u64 {
+    let act = move |fixture: Fixture, login: Option<Record>| async move {
         match login {
             Some(record) => {
                 fixture.create(&record, at(0)).await;
                 0
             }
-            None => fixture.delete_user(&ann(), &[]).await,
+            None => delete(fixture, n).await,
         }
     };
     let (first, last) = logins.split_at(logins.len() / 2);

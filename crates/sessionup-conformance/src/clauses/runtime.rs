@@ -39,6 +39,8 @@ pub async fn operations_may_change_threads(fixture: &Fixture) {
 }
 
 async fn every_operation(fixture: &Fixture) {
+    fixture.create(&record(9), at(0)).await;
+    assert_eq!(fixture.delete_all().await, 1, "there was one");
     fixture.create(&record(1), at(0)).await;
     fixture.create(&record(2), at(0)).await;
     fixture.create(&ending_at(3, at(100)), at(0)).await;
@@ -60,6 +62,10 @@ async fn every_operation(fixture: &Fixture) {
     assert_answer!(fixture.prune_all(at(100), 1).await, 1, "one has expired");
     let deleted = fixture.delete_user(&ann(), &ids([2])).await;
     assert_answer!(deleted, 1, "all but one are deleted");
+    fixture.create(&record(5), at(100)).await;
+    let change = Change::touch(at(100));
+    let deleted = fixture.delete_others(&ann(), id(2), change, at(100)).await;
+    assert_answer!(deleted.deleted, 1, "all but one are deleted");
 }
 
 /// Drives a future on a thread that knows of no runtime.

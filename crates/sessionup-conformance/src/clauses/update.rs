@@ -5,7 +5,8 @@ use sessionup_core::{Agent, Change, Client, Record, Replaced, Session};
 
 use crate::Fixture;
 use crate::sample::{
-    DAY, ann, at, ending_at, entries, hash, id, idling, ids, ms, record, record_of, record_with,
+    DAY, ann, at, change_of_everything, deadline_at, ending_at, entries, hash, id, idling, ids,
+    kinds, ms, of_kind, record, record_of, record_with,
 };
 
 /// An update returns the record as it is afterwards, and so do fetch and list.
@@ -16,7 +17,7 @@ pub async fn update_returns_the_record_as_it_is_afterwards(fixture: &Fixture) {
     });
     fixture.create(&before, at(0)).await;
 
-    let change = change_of_everything();
+    let change = change_of_everything(1);
     let after = changed(fixture, &before, change, 10).await;
 
     let Session {
@@ -48,7 +49,7 @@ pub async fn update_keeps_what_it_does_not_name(fixture: &Fixture) {
     });
     fixture.create(&current, at(0)).await;
 
-    let all = change_of_everything();
+    let all = change_of_everything(1);
     let mut client = Change::default();
     client.client = all.client;
     let mut deadline = Change::default();
@@ -73,6 +74,15 @@ pub async fn update_keeps_what_it_does_not_name(fixture: &Fixture) {
     }
 }
 
+/// A session of any kind can be updated, and no change alters its kind.
+pub async fn update_of_any_kind_keeps_the_kind(fixture: &Fixture) {
+    for (n, kind) in (1..).zip(kinds()) {
+        let before = of_kind(n, &kind);
+        fixture.create(&before, at(0)).await;
+        changed(fixture, &before, change_of_everything(n), 10).await;
+    }
+}
+
 /// An update of one session leaves the others alone.
 pub async fn update_leaves_other_sessions_alone(fixture: &Fixture) {
     let others = [record(1), record(3), record_of("bob", 4)];
@@ -80,9 +90,7 @@ pub async fn update_leaves_other_sessions_alone(fixture: &Fixture) {
         fixture.create(other, at(0)).await;
     }
 
-    let mut change = change_of_everything();
-    change.secret = Change::renew(hash(2), hash(9)).secret;
-    changed(fixture, &record(2), change, 10).await;
+    changed(fixture, &record(2), change_of_everything(2), 10).await;
 
     for other in &others {
         let why = "an update changes one session";
@@ -258,23 +266,4 @@ async fn changed(fixture: &Fixture, before: &Record, change: Change, now: i64) -
     let why = "what update returned is what is kept";
     fixture.expect_there(&expected, at(now), why).await;
     expected
-}
-
-fn deadline_at(millis: i64) -> Change {
-    let mut change = Change::default();
-    change.expires_at = Some(at(millis));
-    change
-}
-
-/// A change of Ann's first session that names everything.
-fn change_of_everything() -> Change {
-    let mut change = Change::renew(hash(1), hash(2));
-    let replaced = Replaced::new(hash(1), at(9)).accepted_until(Some(at(19)));
-    change.secret = change.secret.map(|secret| secret.replacing(replaced));
-    change.authenticated_at = Some(at(8));
-    change.client = Some(Client::new("::1".parse().ok(), Agent::new("iOS", "Safari")));
-    change.expires_at = Some(at(5_000));
-    change.last_seen_at = Some(at(10));
-    change.meta = entries(&[("new", 2)]);
-    change
 }

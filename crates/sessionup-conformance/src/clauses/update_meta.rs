@@ -4,6 +4,7 @@ use sessionup_core::{Change, Client, Meta, MetaChange, Record, Store as _, Store
 
 use crate::Fixture;
 use crate::sample::{at, entries, hash, id, record_with};
+use crate::variety::{many, metas_out_of_bounds};
 
 /// Entries that are set join those that are there; of one name the new value counts.
 pub async fn meta_entries_are_merged_by_name(fixture: &Fixture) {
@@ -56,17 +57,7 @@ pub async fn meta_out_of_bounds_changes_nothing(fixture: &Fixture) {
     });
     fixture.create(&before, at(0)).await;
 
-    let text = "x".repeat(Meta::MAX_TOTAL_BYTES);
-    let changes = [
-        ("too many entries", entries(&[("one", 1), ("two", 2)])),
-        ("too large", MetaChange::new().set("large", text).unwrap()),
-        ("no name", entries(&[("", 1)]).remove("entry 0")),
-        (
-            "too long a name",
-            entries(&[(&"k".repeat(Meta::MAX_KEY_BYTES + 1), 1)]),
-        ),
-    ];
-    for (name, meta) in changes {
+    for (name, meta) in metas_out_of_bounds() {
         let mut change = Change::renew(hash(1), hash(2));
         change.client = Some(Client::default());
         change.expires_at = Some(at(500));
@@ -122,12 +113,6 @@ fn with_meta(meta: &[(&str, u32)]) -> Record {
 
 fn entries_of(fields: &[(&'static str, u32)]) -> std::collections::BTreeMap<&'static str, u32> {
     fields.iter().copied().collect()
-}
-
-fn many(count: usize) -> MetaChange {
-    (0..count).fold(MetaChange::new(), |change, n| {
-        change.set(format!("entry {n}"), n).unwrap()
-    })
 }
 
 /// Entries that were worked out from others than those the session has are not set, nor is anything

@@ -120,6 +120,38 @@ pub async fn update_after_delete_user_does_not_revive(fixture: &Fixture) {
     }
 }
 
+/// A session that was deleted with the others of its user is not brought back by an update.
+pub async fn update_after_delete_others_does_not_revive(fixture: &Fixture) {
+    for n in [1, 2, 3] {
+        fixture.create(&record(n), at(0)).await;
+        fixture.update(id(n), Change::touch(at(5)), at(5)).await;
+    }
+    let change = Change::renew(hash(2), hash(9));
+    let deleted = fixture.delete_others(&ann(), id(2), change, at(5)).await;
+    assert_eq!(deleted.deleted, 2, "there were two others");
+
+    let why = "a session that was deleted with the others stays gone";
+    for n in [1, 3] {
+        expect_refused(fixture, &record(n), 5, why).await;
+        fixture.expect_no_record(&record(n), at(5), why).await;
+    }
+}
+
+/// A session that was deleted with those of all users is not brought back by an update.
+pub async fn update_after_delete_all_does_not_revive(fixture: &Fixture) {
+    for n in [1, 2] {
+        fixture.create(&record(n), at(0)).await;
+        fixture.update(id(n), Change::touch(at(5)), at(5)).await;
+    }
+    assert_eq!(fixture.delete_all().await, 2, "there were two");
+
+    let why = "a session that was deleted with all others stays gone";
+    for n in [1, 2] {
+        expect_refused(fixture, &record(n), 5, why).await;
+        fixture.expect_no_record(&record(n), at(5), why).await;
+    }
+}
+
 /// A replaced session is not brought back by an update.
 pub async fn update_after_replacement_does_not_revive(fixture: &Fixture) {
     fixture.create(&record(1), at(0)).await;

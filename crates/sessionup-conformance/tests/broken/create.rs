@@ -234,3 +234,30 @@ defect!(
         }
     }
 );
+
+defect!(
+    /// Does not keep the kind.
+    DropsKind {
+        create(self, inner, record, options, now) {
+            let mut record = record;
+            record.session.kind = Kind::USER;
+            inner.create(record, options, now).await
+        }
+    }
+);
+
+defect!(
+    /// Replaces sessions of the same kind only.
+    ReplacesOwnKindOnly {
+        create(self, inner, record, options, now) {
+            let mut options = options;
+            if let Some(id) = options.replaces {
+                let replaced = lying(inner, id).await?;
+                options.replaces = replaced
+                    .filter(|replaced| replaced.session.kind == record.session.kind)
+                    .map(|replaced| replaced.session.id);
+            }
+            inner.create(record, options, now).await
+        }
+    }
+);

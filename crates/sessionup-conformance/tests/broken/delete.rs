@@ -218,6 +218,29 @@ defect!(
     }
 );
 
+defect!(
+    /// Deletes sessions of the usual kind alone.
+    DeletesOneKind {
+        delete(self, inner, id, owner) {
+            if lying(inner, id).await?.is_some_and(|record| record.session.kind != Kind::USER) {
+                return Ok(false);
+            }
+            inner.delete(id, owner).await
+        }
+    }
+);
+
+defect!(
+    /// Deletes the user's sessions of the usual kind alone.
+    DeletesUserOfOneKind {
+        delete_user(self, inner, user, except) {
+            let mut records = inner.list(user, BEFORE_ALL).await?;
+            records.retain(|record| record.session.kind == Kind::USER);
+            delete_each(inner, user, &ids(&records, except)).await
+        }
+    }
+);
+
 fn ids(records: &[Arc<Record>], except: &[SessionId]) -> Vec<SessionId> {
     let ids = records.iter().map(|record| record.session.id);
     ids.filter(|id| !except.contains(id)).collect()

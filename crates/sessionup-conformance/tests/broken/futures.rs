@@ -20,12 +20,7 @@ impl Defect for ActsUnpolled {
         id: SessionId,
         owner: Option<&UserKey>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        let mut nobody = Context::from_waker(Waker::noop());
-        let deleted = pin!(inner.delete(id, owner)).poll(&mut nobody);
-        ready(match deleted {
-            Poll::Ready(deleted) => deleted,
-            Poll::Pending => Err(StoreError::Closed),
-        })
+        ready(polled(inner.delete(id, owner)))
     }
 }
 
@@ -66,6 +61,64 @@ defect!(
                 return Err(StoreError::unavailable("this is another thread"));
             }
             inner.create(record, options, now).await
+        }
+    }
+);
+
+/// Deletes the others when it is called, not when it is polled.
+#[derive(Debug, Default)]
+pub(crate) struct OthersActUnpolled;
+
+impl Defect for OthersActUnpolled {
+    fn delete_others(
+        &self,
+        inner: &MemoryStore,
+        user: &UserKey,
+        id: SessionId,
+        change: Change,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<OthersDeleted, StoreError>> + Send {
+        ready(polled(inner.delete_others(user, id, change, now)))
+    }
+}
+
+/// Deletes all when it is called, not when it is polled.
+#[derive(Debug, Default)]
+pub(crate) struct AllActsUnpolled;
+
+impl Defect for AllActsUnpolled {
+    fn delete_all(
+        &self,
+        inner: &MemoryStore,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        ready(polled(inner.delete_all()))
+    }
+}
+
+fn polled<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut nobody = Context::from_waker(Waker::noop());
+    match pin!(operation).poll(&mut nobody) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => Err(StoreError::Closed),
+    }
+}
+
+defect!(
+    /// Deletes the others where its author has tried it.
+    OthersNeedARuntime {
+        delete_others(self, inner, user, id, change, now) {
+            let _ = tokio::runtime::Handle::current();
+            inner.delete_others(user, id, change, now).await
+        }
+    }
+);
+
+defect!(
+    /// Deletes all where its author has tried it.
+    AllNeedsARuntime {
+        delete_all(self, inner) {
+            let _ = tokio::runtime::Handle::current();
+            inner.delete_all().await
         }
     }
 );

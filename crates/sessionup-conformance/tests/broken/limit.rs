@@ -159,6 +159,37 @@ defect!(
     }
 );
 
+defect!(
+    /// Counts sessions of every kind.
+    CountsEveryKind {
+        create(self, inner, record, options, now) {
+            let Some(limit) = options.limit else {
+                return inner.create(record, options, now).await;
+            };
+            let live = inner.list(&record.session.user_key, now).await?;
+            let others = live.iter().map(|record| &record.session);
+            let others = others.filter(|session| Some(session.id) != options.replaces);
+            insert(inner, record, options, now, limit.make_room(others)?).await
+        }
+    }
+);
+
+defect!(
+    /// Takes it that the replaced session makes room, whatever its kind.
+    TakesReplacedForRoom {
+        create(self, inner, record, options, now) {
+            let mut options = options;
+            if let (Some(limit), Some(replaced)) = (&mut options.limit, options.replaces)
+                && let Some(replaced) = inner.fetch(replaced, now).await?
+                && replaced.session.kind != record.session.kind
+            {
+                limit.max = limit.max.saturating_add(1);
+            }
+            inner.create(record, options, now).await
+        }
+    }
+);
+
 /// Whom the limit would evict.
 async fn surplus(
     inner: &MemoryStore,
@@ -173,7 +204,8 @@ async fn surplus(
     let others = live
         .iter()
         .map(|record| &record.session)
-        .filter(|session| Some(session.id) != options.replaces);
+        .filter(|session| Some(session.id) != options.replaces)
+        .filter(|session| session.kind == record.session.kind);
     limit.make_room(others)
 }
 

@@ -132,6 +132,131 @@ defect!(
     }
 );
 
+defect!(
+    /// Asks for logins of the usual kind alone.
+    OvertakesOneKind {
+        create(self, inner, record, options, now) {
+            let is_asked = record.session.kind == Kind::USER;
+            let begun = options.begun.filter(|_| is_asked);
+            inner.create(record, options.begun(begun), now).await
+        }
+    }
+);
+
+defect!(
+    /// Overtakes no login when the others are deleted.
+    OthersOvertakeNothing {
+        delete_others(self, inner, user, id, change, now) {
+            delete_others_quietly(inner, user, id, change, now).await
+        }
+    }
+);
+
+defect!(
+    /// Overtakes logins only if there was another one to delete.
+    OthersOvertakeIfDeleted {
+        delete_others(self, inner, user, id, change, now) {
+            let all = inner.list(user, BEFORE_ALL).await?;
+            if all.iter().all(|record| record.session.id == id) {
+                return delete_others_quietly(inner, user, id, change, now).await;
+            }
+            inner.delete_others(user, id, change, now).await
+        }
+    }
+);
+
+defect!(
+    /// Takes the latest revocation of anybody for that of the user.
+    OthersTellOfAnybody {
+        delete_others(self, inner, user, id, change, now) {
+            let previous = inner.epoch();
+            let mut right = inner.delete_others(user, id, change, now).await?;
+            right.previous = previous;
+            Ok(right)
+        }
+    }
+);
+
+defect!(
+    /// Does not know of the revocation before.
+    OthersForgetTheOneBefore {
+        delete_others(self, inner, user, id, change, now) {
+            let mut right = inner.delete_others(user, id, change, now).await?;
+            right.previous = Epoch::new(right.epoch.instance(), 0);
+            Ok(right)
+        }
+    }
+);
+
+defect!(
+    /// Overtakes no login when all are deleted.
+    AllOvertakesNothing(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        delete_all(self, inner) {
+            let mut deleted = 0;
+            for record in self.0.list(inner, |_| true, BEFORE_ALL).await? {
+                deleted += u64::from(inner.delete(record.session.id, None).await?);
+            }
+            Ok(deleted)
+        }
+    }
+);
+
+defect!(
+    /// Overtakes the logins of users who had sessions.
+    AllOvertakesUsersWithSessions(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        delete_all(self, inner) {
+            let mut deleted = 0;
+            for record in self.0.list(inner, |_| true, BEFORE_ALL).await? {
+                let user = &record.session.user_key;
+                deleted += inner.delete_user(user, &[]).await?.deleted;
+            }
+            Ok(deleted)
+        }
+    }
+);
+
+defect!(
+    /// Tells of deletions of the same user alone.
+    AllIsNotToldOf(Mutex<BTreeMap<String, u64>>) {
+        delete_user(self, inner, user, except) {
+            let right = inner.delete_user(user, except).await?;
+            let count = right.epoch.count();
+            let before = self.0.lock().unwrap().insert(user.as_str().into(), count);
+            let previous = Epoch::new(right.epoch.instance(), before.unwrap_or(0));
+            Ok(UserDeleted::new(right.deleted, previous, right.epoch))
+        }
+    }
+);
+
+/// Deletes the others in many steps and overtakes no login.
+async fn delete_others_quietly(
+    inner: &MemoryStore,
+    user: &UserKey,
+    id: SessionId,
+    change: Change,
+    now: Timestamp,
+) -> Result<OthersDeleted, StoreError> {
+    let found = inner.fetch(id, now).await?;
+    let kept = match found.filter(|record| record.session.user_key == *user) {
+        Some(_) => inner.update(id, change, now).await?,
+        None => None,
+    };
+    let mut deleted = 0;
+    for record in inner.list(user, BEFORE_ALL).await? {
+        if kept.is_none() || record.session.id != id {
+            deleted += u64::from(inner.delete(record.session.id, None).await?);
+        }
+    }
+    let deleted = UserDeleted::new(deleted, inner.epoch(), inner.epoch());
+    Ok(OthersDeleted::new(deleted, kept))
+}
+
 /// A record of revocations of its own, kept by moments of the store.
 #[derive(Debug, Default)]
 pub(crate) struct Counted(Mutex<BTreeMap<String, u64>>);

@@ -180,3 +180,24 @@ defect!(
         }
     }
 );
+
+defect!(
+    /// Deletes sessions of the usual kind alone.
+    PrunesOneKind(Remembered) {
+        create(self, inner, record, options, now) {
+            self.0.create(inner, record, options, now).await
+        }
+        prune(self, inner, now, at_most) {
+            let mut others = self.0.list(inner, |_| true, BEFORE_ALL).await?;
+            others.retain(|record| record.session.kind != Kind::USER);
+            for record in &others {
+                inner.delete(record.session.id, None).await?;
+            }
+            let pruned = inner.prune(now, at_most).await?;
+            for record in others {
+                overwrite(inner, (*record).clone()).await?;
+            }
+            Ok(pruned)
+        }
+    }
+);

@@ -1,6 +1,8 @@
 //! What may be wrong with fetch and list.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::defect::prelude::*;
@@ -190,6 +192,50 @@ defect!(
                 let deadline = session.last_seen_at.as_millis().wrapping_add(idle);
                 session.idle_timeout.is_none() || now.as_millis() < deadline
             }))
+        }
+    }
+);
+
+defect!(
+    /// Begins a page with the id that comes after the cursor, also after the highest.
+    PagesWrapAround {
+        list_page(self, inner, user, options, now) {
+            let after = options.after.map(|id| u128::from_be_bytes(*id.as_bytes()));
+            let is_last = after.is_some_and(|after| after.checked_add(1).is_none());
+            let after = options.after.filter(|_| !is_last);
+            inner.list_page(user, options.after(after), now).await
+        }
+    }
+);
+
+defect!(
+    /// Takes limits of 63 bits.
+    PagesHaveSignedLimits {
+        list_page(self, inner, user, options, now) {
+            i64::try_from(options.limit.get()).map_err(StoreError::unavailable)?;
+            inner.list_page(user, options, now).await
+        }
+    }
+);
+
+defect!(
+    /// Takes a cursor for the number of sessions before it.
+    PagesByPosition(Mutex<BTreeMap<SessionId, usize>>) {
+        list_page(self, inner, user, options, now) {
+            let position = options.after.and_then(|id| self.0.lock().unwrap().get(&id).copied());
+            let Some(position) = position else {
+                let page = inner.list_page(user, options, now).await?;
+                let count = page.records.len();
+                self.0.lock().unwrap().extend(page.next.map(|next| (next, count)));
+                return Ok(page);
+            };
+            let mut records = inner.list(user, now).await?;
+            records.sort_by_key(|record| record.session.id);
+            let records = records.into_iter().skip(position).collect();
+            let page = page_of(records, &options.after(None));
+            let count = position + page.records.len();
+            self.0.lock().unwrap().extend(page.next.map(|next| (next, count)));
+            Ok(page)
         }
     }
 );

@@ -357,3 +357,18 @@ defect!(
         }
     }
 );
+
+defect!(
+    /// Makes every session one of the usual kind.
+    ForgetsTheKind {
+        update(self, inner, id, change, now) {
+            let Some(record) = inner.update(id, change, now).await? else {
+                return Ok(None);
+            };
+            let mut record = (*record).clone();
+            record.session.kind = Kind::USER;
+            overwrite(inner, record).await?;
+            inner.fetch(id, now).await
+        }
+    }
+);

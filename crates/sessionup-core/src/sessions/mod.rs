@@ -508,8 +508,9 @@ impl Sessions {
     /// Returns at once if there is none. A renewal of the token is no end.
     ///
     /// For what outlives its request, such as a WebSocket or a stream of events: race it against
-    /// the work (ASVS 5.0 4.4.4). The future borrows nothing, so it can go into a task or a callback. Revocations through any manager over the same store in this process
-    /// are noticed at once, and so are those that the store is told of by others and
+    /// the work (ASVS 5.0 4.4.4). The future borrows nothing, so it can go into a task or a callback.
+    /// Revocations through any manager over the same store in this process are noticed at once, and so
+    /// are those that the store is told of by others and
     /// [passes on](crate::store::SharedState::notify); all others at the latest within a minute.
     /// Returns too when the store fails, since then nobody can say that the session is live.
     ///

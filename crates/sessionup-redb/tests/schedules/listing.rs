@@ -6,7 +6,7 @@ use shuttle::future::block_on;
 
 use crate::explore::{choose, explore, note, spawn};
 use crate::support::{Disk, at, create, id, listed, record, user};
-use crate::{small, touch};
+use crate::{Flag, small, touch};
 
 const FIRST: &str = "first session was seen";
 const BETWEEN: &str = "session in between was seen";
@@ -86,10 +86,12 @@ fn use_is_followed_by_an_end() {
     let store = Disk::default().store_with(small().most_unlisted(capacity));
     block_on(create(&store, 1, "ann")).unwrap();
     block_on(create(&store, 2, "ann")).unwrap();
+    let answered = Flag::default();
     let changes = {
-        let store = store.clone();
+        let (store, answered) = (store.clone(), answered.clone());
         spawn(async move {
             assert!(touch(&store, id(1), 500).await.unwrap());
+            answered.raise();
             assert!(store.delete(id(2), None).await.unwrap());
         })
     };
@@ -99,8 +101,9 @@ fn use_is_followed_by_an_end() {
     };
     let looking: Vec<_> = (0..2)
         .map(|_| {
-            let store = store.clone();
+            let (store, answered) = (store.clone(), answered.clone());
             spawn(async move {
+                let is_known = answered.is_raised();
                 let (ann, options) = (user("ann"), ListOptions::default());
                 let page = store.list_page(&ann, options, at(0)).await.unwrap();
                 let records = page.records;
@@ -108,6 +111,7 @@ fn use_is_followed_by_an_end() {
                 let is_used = records[0].session.last_seen_at == at(500);
                 let has_ended = records.iter().all(|record| record.session.id != id(2));
                 assert!(is_used || !has_ended, "the end was seen without the use");
+                assert!(is_used || !is_known, "a use that was answered was not seen");
                 note(match (is_used, has_ended) {
                     (_, true) => END_SEEN,
                     (true, false) => USE_SEEN,

@@ -50,11 +50,11 @@ pub const TRAPS: &[(&str, &[Trap])] = &[
     ("unlisted-forgotten", &[Part("recovery"), Part("kill")]),
     (
         "tombstones-forgotten",
-        &[Part("recovery"), Part("power-loss"), Part("sequences")],
+        &[Part("io-errors"), Part("recovery"), Part("power-loss")],
     ),
     (
         "tombstone-removed-early",
-        &[Part("recovery"), Part("power-loss"), Part("sequences")],
+        &[Part("io-errors"), Part("recovery"), Part("power-loss")],
     ),
     (
         "unbounded-queue",

@@ -9,7 +9,7 @@ mod support;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use sessionup_core::{Change, CreateOptions, Store, StoreError, StoreExt};
+use sessionup_core::{Change, CreateOptions, Record, Store, StoreError, StoreExt};
 use sessionup_redb::{Commits, RedbStore};
 use support::{
     At, Disk, Fault, assert_whole, at, begin, builder, create, create_many, id, insist, is_there,
@@ -208,6 +208,49 @@ async fn session_whose_end_is_in_doubt_is_refused_until_it_is_gone() {
 
         let store = disk.store();
         assert_eq!(listed(&store, "ann").await, [id(3)]);
+    }
+}
+
+/// What stays after a changed password is changed too, or ends: its former token may be a thief's.
+#[tokio::test]
+async fn delete_others_of_unknown_outcome_leaves_no_old_token() {
+    for deleted_at_once in [1_000, 1] {
+        for (at_what, kind) in [
+            (At::Sync, ErrorKind::StorageFull),
+            (At::Sync, ErrorKind::TimedOut),
+            (At::Write, ErrorKind::StorageFull),
+            (At::Write, ErrorKind::TimedOut),
+        ] {
+            for after in 0..10 {
+                let disk = Disk::default();
+                let store = disk.store_with(builder().deleted_at_once(deleted_at_once));
+                for number in 1..=4 {
+                    create(&store, number, "ann").await.unwrap();
+                }
+                let mut change = Change::touch(at(1));
+                change.expires_at = Some(at(2_000_000));
+                disk.fail(Fault {
+                    after,
+                    ..Fault::once(at_what, kind)
+                });
+
+                let ann = user("ann");
+                let deleted = store.delete_others(&ann, id(1), change, at(1)).await;
+
+                disk.heal();
+                until_available(&store).await;
+                let case = format!("{deleted_at_once} {at_what:?} {kind:?} {after}: {deleted:?}");
+                let left = insist(async || store.list(&ann, at(1)).await).await;
+                let is_untouched = left.len() == 4;
+                let is_old = |record: &Arc<Record>| record.session.expires_at != at(2_000_000);
+                if matches!(deleted, Err(StoreError::OutcomeUnknown { .. })) || !is_untouched {
+                    assert!(left.len() <= 1, "{case}: {left:?}");
+                    assert!(!left.iter().any(is_old), "{case}: {left:?}");
+                } else {
+                    assert!(deleted.is_err(), "{case}: nothing was done");
+                }
+            }
+        }
     }
 }
 

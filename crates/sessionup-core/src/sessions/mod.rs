@@ -237,8 +237,10 @@ impl Sessions {
     ///
     /// [`Error::NoSession`] if there was none, or if it could not be kept because it was lost
     /// meanwhile or no token could be made: then all sessions of the user are revoked, and the user
-    /// has to log in. [`Error::Store`]: the change is wholly made or not at all; call it again, or
-    /// [`Manager::revoke_by_user_key`].
+    /// has to log in. [`Error::Store`]: nothing was changed, unless it is
+    /// [`StoreError::OutcomeUnknown`](crate::StoreError::OutcomeUnknown): then it may have been, and
+    /// this session may have ended with the others. Call it again, or
+    /// [`Manager::revoke_by_user_key`], and keep the new password.
     ///
     /// # Cancel safety
     ///

@@ -250,6 +250,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///   know as it is.
     ///
     /// Logins of the user that began before are overtaken as by [`delete_user`](Store::delete_user).
+    /// If the outcome is unknown and the others end, that one is changed or ends as well: it never
+    /// stays as it was.
     ///
     /// # Errors
     ///

@@ -49,7 +49,7 @@ pub(super) fn run(
     let Err(failure) = outcome else {
         // Uses of a session that ended or began here are those of an earlier one of its id:
         // uses of the new one are still turned away.
-        let others = attempt.effects.in_doubt();
+        let others = attempt.effects.begun_or_ended();
         if attempt.is_in_commit
             && let Some(draft) = attempt.draft.take()
         {

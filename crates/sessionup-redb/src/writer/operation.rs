@@ -49,6 +49,9 @@ pub(crate) enum Fate {
     Created,
     Ended,
     Rewritten,
+    /// Rewritten by an operation that ended all others of its user. Were it left as it was while
+    /// these end, whoever has its former token would stay.
+    Retained,
     /// Its use was written down, which everybody knew.
     Used,
 }
@@ -64,9 +67,15 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    /// The sessions that are refused while it is unknown whether the transaction happened: those
-    /// that it ended, and those whose creators were told that there is none.
+    /// The sessions that are refused while it is unknown whether the transaction happened, and then
+    /// end: those that it ended, those that were to stay in place of the others of their user, and
+    /// those whose creators were told that there is none.
     pub(crate) fn in_doubt(&self) -> impl Iterator<Item = SessionId> {
+        self.of(|fate| matches!(fate, Fate::Created | Fate::Ended | Fate::Retained))
+    }
+
+    /// The sessions that begin or end with the transaction.
+    pub(crate) fn begun_or_ended(&self) -> impl Iterator<Item = SessionId> {
         self.of(|fate| matches!(fate, Fate::Created | Fate::Ended))
     }
 

@@ -290,7 +290,7 @@ impl Operation for DeleteOthers {
         // A large deletion has moved it to its own generation.
         stored.generation = stored.generation.max(tables.tombstones.bound(&self.user));
         stored.replace(changed.clone());
-        tables.rewrite(*stored)?;
+        tables.retain(*stored)?;
         Ok(OthersDeleted::new(deleted, Some(Arc::new(changed))))
     }
 }

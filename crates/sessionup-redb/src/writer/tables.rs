@@ -282,12 +282,21 @@ impl<'t> Tables<'t> {
     }
 
     /// Writes a record that was changed. Files it anew if it would be found too late.
-    pub(crate) fn rewrite(&mut self, mut stored: Stored) -> Result<(), redb::StorageError> {
+    pub(crate) fn rewrite(&mut self, stored: Stored) -> Result<(), redb::StorageError> {
+        self.rewrite_as(stored, Fate::Rewritten)
+    }
+
+    /// As [`Tables::rewrite`], for the one session of a user that stays while all others end.
+    pub(crate) fn retain(&mut self, stored: Stored) -> Result<(), redb::StorageError> {
+        self.rewrite_as(stored, Fate::Retained)
+    }
+
+    fn rewrite_as(&mut self, mut stored: Stored, fate: Fate) -> Result<(), redb::StorageError> {
         let step = step(stored.record.session.deadline());
         if step < stored.filed {
             self.refile(&mut stored, step)?;
         }
-        self.put(&stored, Fate::Rewritten)
+        self.put(&stored, fate)
     }
 
     /// Files a record under the step of its deadline.

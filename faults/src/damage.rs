@@ -4,7 +4,7 @@ pub mod apart;
 mod kind;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::panic::AssertUnwindSafe;
 
 use futures_executor::block_on;
@@ -350,41 +350,6 @@ impl File {
         life::builder(false)
             .lock_wait(std::time::Duration::ZERO)
             .open(&self.path)
-    }
-
-    fn image(&self) -> Result<Image, Violation> {
-        match self {
-            Self::Memory(disk) => Ok(disk.image()),
-            Self::File(file) => file.image(),
-        }
-    }
-}
-
-/// As a store opens its file: redb panics at some kinds of damage.
-fn guarded(disk: &Disk) -> Result<Database, DatabaseError> {
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| disk.database()));
-    opened.unwrap_or_else(|_| {
-        let panicked = StorageError::Corrupted("redb panicked".to_owned());
-        Err(DatabaseError::Storage(panicked))
-    })
-}
-
-/// A file of the operating system's.
-struct File(tempfile::NamedTempFile);
-
-impl File {
-    fn with(image: &Image) -> Result<Self, Violation> {
-        let mut bytes = vec![0; usize::try_from(image.len()).unwrap_or(0)];
-        image.read(0, &mut bytes).map_err(Violation::new)?;
-        let mut file = tempfile::NamedTempFile::new().map_err(Violation::new)?;
-        file.write_all(&bytes).map_err(Violation::new)?;
-        Ok(Self(file))
-    }
-
-    fn open(&self) -> Result<RedbStore, OpenError> {
-        life::builder(false)
-            .lock_wait(std::time::Duration::ZERO)
-            .open(self.0.path())
     }
 
     fn image(&self) -> Result<Image, Violation> {

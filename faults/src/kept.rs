@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle as _};
 use sessionup_core::{
-    DeviceKind, MetaChange, Record, Replaced, SecretHash, Session, SessionId, Timestamp, UserKey,
+    DeviceKind, Kind, MetaChange, Record, Replaced, SecretHash, Session, SessionId, Timestamp,
+    UserKey,
 };
 use twox_hash::XxHash3_64;
 
@@ -244,6 +245,9 @@ pub fn decode(id: SessionId, bytes: &[u8]) -> Option<(Record, i64, u64)> {
         session.authenticated_at = time(content)?;
     }
     session.persistent = one(10).is_some();
+    if let Some(name) = one(11) {
+        session.kind = Kind::new(std::str::from_utf8(name).ok()?).ok()?;
+    }
     let mut record = Record::new(session, SecretHash::from_bytes(*hash));
     if let Some(content) = one(9) {
         let (hash, rest) = content.split_first_chunk::<32>()?;

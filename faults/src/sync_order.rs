@@ -42,19 +42,23 @@ impl Part for SyncOrder {
         });
         let steps = life::steps(&mut script, 60, rng);
         // Uses that are written by themselves would lie between an operation and its answer.
-        let steps = steps.into_iter().filter(|step| !has_use(step));
+        let steps = steps.into_iter().filter(|step| !writes_later(step));
         let steps: Vec<_> = steps.collect();
         let life = Life::record(&Beginning::default(), &steps, false, true)?;
         look_at(&life, tally)
     }
 }
 
-fn has_use(step: &Step) -> bool {
+/// Uses are written later, and so the records of sessions are deleted that are ended many at a time.
+fn writes_later(step: &Step) -> bool {
+    let writes_later = |op: &Op| match op {
+        Op::Update { change, .. } => change.as_touch().is_some(),
+        Op::DeleteUser { .. } => true,
+        _ => false,
+    };
     match step {
         Step::Reopen => false,
-        Step::Together(ops) => ops
-            .iter()
-            .any(|op| matches!(op, Op::Update { change, .. } if change.as_touch().is_some())),
+        Step::Together(ops) => ops.iter().any(writes_later),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
-use sessionup_core::{Credential, Record, SessionId, Timestamp};
+use sessionup_core::{Credential, Kind, Record, SessionId, Timestamp};
 
 use crate::row::{GoSession, GoToken};
 use crate::{BoltError, Row, WriteError, Writer};
@@ -68,6 +68,9 @@ pub enum Exported {
     /// No token is known for it: it was made here, or the Bolt file it came from is another one. Its
     /// user must log in again.
     NoToken,
+    /// It is no session of a user who is logged in, but of another [`Kind`], such as a login under way.
+    /// Go knows no kinds and would take it for a whole login.
+    OtherKind,
     /// Its token was renewed since it was imported. Its user must log in again.
     Renewed,
     /// A Go server will honour it.
@@ -92,6 +95,8 @@ pub struct ExportReport {
     pub expired: u64,
     /// Sessions left out because no token is known for them.
     pub no_token: u64,
+    /// Sessions left out because they are of another kind than [`Kind::USER`].
+    pub other_kind: u64,
     /// Sessions left out because their token was renewed here.
     pub renewed: u64,
 }
@@ -100,7 +105,7 @@ pub struct ExportReport {
 ///
 /// A Go server finds a session by its token, which the store does not have. What can go back are
 /// therefore the imported sessions whose token stands in the [Bolt file they came from](GoTokens) and
-/// was not renewed here. All others are counted, and their users log in again.
+/// was not renewed here, of the kind [`Kind::USER`]. All others are counted, and their users log in again.
 ///
 /// Of those that go back, Go has no place for: when they were last seen, when their user last proved who
 /// they are, the browser's version, the kind of device. An idle timeout becomes the end of the session,
@@ -140,6 +145,7 @@ impl Export {
         match exported {
             Exported::Expired => report.expired += 1,
             Exported::NoToken => report.no_token += 1,
+            Exported::OtherKind => report.other_kind += 1,
             Exported::Renewed => report.renewed += 1,
             Exported::Taken { as_text } => {
                 report.taken += 1;
@@ -162,6 +168,9 @@ impl Export {
     fn judge(&mut self, record: &Record, now: Timestamp) -> Result<Exported, WriteError> {
         if !record.session.is_live(now) {
             return Ok(Exported::Expired);
+        }
+        if record.session.kind != Kind::USER {
+            return Ok(Exported::OtherKind);
         }
         let Some(token) = self.tokens.tokens.get(&record.session.id) else {
             return Ok(Exported::NoToken);

@@ -12,7 +12,7 @@ use sessionup_bolt::{
 };
 use sessionup_core::client::Client;
 use sessionup_core::{
-    Agent, MemoryStore, Record, SecretHash, Session, SessionId, Store, Timestamp, UserKey,
+    Agent, Kind, MemoryStore, Record, SecretHash, Session, SessionId, Store, Timestamp, UserKey,
 };
 use support::{EARLY, database, sessions};
 
@@ -94,6 +94,9 @@ fn what_go_could_not_honour_is_left_out_and_counted() {
     let mut made_here = record.clone();
     made_here.session.id = SessionId::from_bytes([7; 16]);
     assert_eq!(export.add(&made_here, NOW).unwrap(), Exported::NoToken);
+    let mut half = record.clone();
+    half.session.kind = Kind::LOGIN_ATTEMPT;
+    assert_eq!(export.add(&half, NOW).unwrap(), Exported::OtherKind);
     let end = record.session.expires_at;
     assert_eq!(export.add(&record, end).unwrap(), Exported::Expired);
     assert_eq!(
@@ -108,8 +111,9 @@ fn what_go_could_not_honour_is_left_out_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("back.db");
     let report = export.write(&path).unwrap();
-    assert_eq!((report.records, report.taken), (4, 1));
+    assert_eq!((report.records, report.taken), (5, 1));
     assert_eq!((report.renewed, report.no_token, report.expired), (1, 1, 1));
+    assert_eq!(report.other_kind, 1);
     assert_eq!(sessions(&BoltFile::open(&path).unwrap(), "b").len(), 1);
 }
 

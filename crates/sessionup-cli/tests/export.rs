@@ -49,7 +49,7 @@ fn what_go_can_honour_goes_back() {
         run.json(),
         json!({
             "sessions": 3, "exported": 1, "meta_as_text": 0, "expired": 0, "no_token": 1,
-            "renewed": 1, "damaged": 0,
+            "other_kind": 0, "renewed": 1, "damaged": 0,
         })
     );
     let back = BoltFile::open(place.path("back.db")).unwrap();
@@ -85,7 +85,7 @@ fn it_is_told_in_words() {
     assert_eq!(
         run.stdout,
         "3 sessions: 1 exported (0 of them with meta made text), 0 ended, 1 without a token of \
-         Go's, 1 renewed here\n"
+         Go's, 1 renewed here, 0 of another kind\n"
     );
     assert_eq!(
         run.stderr,

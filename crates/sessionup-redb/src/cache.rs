@@ -13,7 +13,8 @@
 //!
 //! That there is no session is not kept: it would be room for whoever guesses.
 //!
-//! Whoever holds a shard may go on to take the touches; never the other way round.
+//! Whoever holds a shard may go on to try to take the touches, and does not wait for them: who asks for
+//! a record that is here waits for nobody.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::unsync;
+use serde_json::Value;
 use sessionup_core::{Record, Session, SessionId, Timestamp, is_seeded};
 
 use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -43,7 +45,7 @@ struct Shard {
 #[derive(Clone)]
 struct Entry {
     record: Arc<Record>,
-    /// In bytes, about.
+    /// How many bytes it takes in memory, about.
     weight: u64,
 }
 
@@ -51,13 +53,6 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat {
     changes: u64,
-}
-
-/// A record as it was read, and how many bytes it has in its table.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) record: Record,
-    pub(crate) bytes: usize,
 }
 
 /// Most shards, a power of two.
@@ -93,14 +88,14 @@ impl Cache {
     }
 
     /// Puts a record in its place, unless that is lost.
-    pub(crate) fn put(&self, seat: Option<Seat>, record: &Arc<Record>, bytes: usize) {
+    pub(crate) fn put(&self, seat: Option<Seat>, record: &Arc<Record>) {
         let id = record.session.id;
         let (Some(seat), Some(shard)) = (seat, self.shard(id)) else {
             return;
         };
         let mut shard = write(shard);
         if shard.is_free(&record.session, seat) {
-            let (record, weight) = (Arc::clone(record), weight(bytes));
+            let (record, weight) = (Arc::clone(record), weight(record));
             shard.records.insert(id, Entry { record, weight });
         }
     }
@@ -112,7 +107,7 @@ impl Cache {
         };
         let mut shard = write(shard);
         let noted = note();
-        if matches!(noted, Put::Kept | Put::First) {
+        if noted.is_noted() {
             shard.changes += 1;
             let later = shard.records.peek(&id).map(|entry| entry.used(at));
             if let Some(later) = later {
@@ -235,9 +230,60 @@ impl Entry {
     }
 }
 
-/// What a record takes in memory, by what it takes in its table.
-fn weight(bytes: usize) -> u64 {
-    (size_of::<Record>() + size_of::<(SessionId, Entry)>() + bytes * 2) as u64
+/// Returns how many bytes a record takes in memory, with its place here. Its JSON may take many times what
+/// it takes as text.
+fn weight(record: &Record) -> u64 {
+    let session = &record.session;
+    let agent = &session.client.agent;
+    let texts = [
+        session.user_key.as_str(),
+        session.kind.as_str(),
+        &agent.os,
+        &agent.browser,
+    ];
+    let texts: usize = texts.into_iter().map(|text| allocated(text.len())).sum();
+    let meta = session.meta.iter();
+    let meta = of_map(meta.map(|(name, value)| allocated(name.len()) + of_json(value)));
+    (size_of::<Record>() + size_of::<(SessionId, Entry)>() + AROUND + texts + meta) as u64
+}
+
+/// What `Arc` keeps beside a record, what an allocation takes, and what finds an entry.
+const AROUND: usize = 64;
+
+/// Returns what an allocation of so many bytes takes.
+const fn allocated(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        bytes => bytes + 16,
+    }
+}
+
+/// Returns what a value takes besides itself. It is nested no deeper than its parser allows.
+fn of_json(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => allocated(text.capacity()),
+        Value::Array(values) => {
+            let nested: usize = values.iter().map(of_json).sum();
+            allocated(values.capacity() * size_of::<Value>()) + nested
+        }
+        Value::Object(map) => {
+            let entries = map.iter();
+            of_map(entries.map(|(name, value)| allocated(name.capacity()) + of_json(value)))
+        }
+    }
+}
+
+/// Returns what a map takes, by what its entries take besides themselves. A node of a `BTreeMap` has room
+/// for 11 entries and 12 nodes, and has at least 5 entries unless it is the only one.
+fn of_map(entries: impl Iterator<Item = usize>) -> usize {
+    const NODE: usize = 11 * size_of::<(String, Value)>() + 14 * size_of::<usize>();
+    let (mut number, mut nested) = (0_usize, 0);
+    for entry in entries {
+        number += 1;
+        nested += entry;
+    }
+    number.div_ceil(5) * allocated(NODE) + nested
 }
 
 struct Weight;
@@ -318,7 +364,7 @@ mod tests {
     }
 
     fn put(cache: &Cache, number: u16) {
-        cache.put(cache.seat(id(number)), &record(number), 150);
+        cache.put(cache.seat(id(number)), &record(number));
     }
 
     #[test]
@@ -366,7 +412,7 @@ mod tests {
             let cache = Cache::new(BYTES);
             let seat = cache.seat(id(1));
             happens(&cache);
-            cache.put(seat, &record(1), 150);
+            cache.put(seat, &record(1));
             assert_eq!(cache.get(id(1)).is_some(), is_there, "{name}");
         }
     }
@@ -410,7 +456,44 @@ mod tests {
             let there = (0..5_000).filter(|number| cache.get(id(*number)).is_some());
             let there = there.count();
             assert!(there >= at_least, "{there} of {bytes} bytes");
-            assert!(there as u64 * weight(150) <= bytes as u64, "{there}");
+            let taken = there as u64 * weight(&record(1));
+            assert!(taken <= bytes as u64, "{there}");
+        }
+    }
+
+    /// Many values take little text.
+    #[test]
+    fn put_of_large_json_keeps_memory_bounded() {
+        let value = size_of::<Value>();
+        let numbers: Vec<_> = (0..512).map(|_| "0").collect();
+        let empty: Vec<_> = (0..512).map(|_| "[0]").collect();
+        let names: Vec<_> = (0..200).map(|name| format!("\"{name}\":0")).collect();
+        // Least bytes that they take: values of arrays, names and values of objects.
+        let cases = [
+            (format!("[{}]", numbers.join(",")), 512 * value),
+            (format!("[{}]", empty.join(",")), 512 * 2 * value),
+            (
+                format!("{{{}}}", names.join(",")),
+                200 * (size_of::<String>() + value + 1),
+            ),
+            (format!("\"{}\"", "x".repeat(9_000)), 9_000),
+        ];
+        for (json, least) in cases {
+            let value: Value = serde_json::from_str(&json).unwrap();
+            let cache = Cache::new(BYTES);
+            for number in 0..200 {
+                let mut record = (*record(number)).clone();
+                record.session.meta.insert("it", value.clone()).unwrap();
+                cache.put(cache.seat(id(number)), &Arc::new(record));
+            }
+            let there = (0..200).filter(|number| cache.get(id(*number)).is_some());
+            let there = there.count();
+            let text = json.get(..9).unwrap_or_default();
+            assert!(there * least <= BYTES, "{there} of {least} bytes: {text}");
+            assert!(
+                there * least >= BYTES / 8,
+                "{there} of {least} bytes: {text}"
+            );
         }
     }
 

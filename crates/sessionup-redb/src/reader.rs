@@ -8,14 +8,13 @@ use std::sync::Arc;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use sessionup_core::{Record, SessionId, StoreError, Timestamp};
 
-use crate::cache::Loaded;
 use crate::database::ReadFailure;
 use crate::doubt::Revocations;
 use crate::error::Halt;
 use crate::queue::Taken;
 use crate::record::Stored;
 use crate::shared::Shared;
-use crate::touches::{self, Before, Put, Touches};
+use crate::touches::{self, Before, Put};
 use crate::verify::{Report, Snapshot};
 use crate::writer::tables::report_damage;
 
@@ -47,10 +46,10 @@ pub(crate) fn fetch(
 ) -> Result<Option<Arc<Record>>, StoreError> {
     let seat = shared.cache.seat(id);
     let found = find(shared, id)?;
-    let live = found.filter(|loaded| loaded.record.session.is_live(now));
-    Ok(live.map(|Loaded { record, bytes }| {
+    let live = found.filter(|record| record.session.is_live(now));
+    Ok(live.map(|record| {
         let record = Arc::new(record);
-        shared.cache.put(seat, &record, bytes);
+        shared.cache.put(seat, &record);
         record
     }))
 }
@@ -63,13 +62,20 @@ pub(crate) fn touch(
     now: Timestamp,
 ) -> Result<Touched, StoreError> {
     let before = shared.touches.before();
-    let found = find(shared, id)?.map(|loaded| Arc::new(loaded.record));
-    let Some(record) = found else {
+    let Some(record) = find(shared, id)?.map(Arc::new) else {
         return Ok(Touched::Answer(None));
     };
-    let used = used(shared, record, before, at, now, Touches::put);
-    Ok(used.unwrap_or(Touched::Write))
+    for _ in 0..TRIES {
+        if let Some(touched) = used(shared, Arc::clone(&record), before, at, now) {
+            return Ok(touched);
+        }
+        shared.touches.wait();
+    }
+    Ok(Touched::Write)
 }
+
+/// How often a reader waits for the touches before it leaves a use to the writer.
+const TRIES: usize = 8;
 
 /// As [`touch`], if that needs no reading and no waiting: `None` if it does.
 pub(crate) fn touch_at_hand(
@@ -80,25 +86,24 @@ pub(crate) fn touch_at_hand(
 ) -> Option<Touched> {
     let before = shared.touches.try_before()?;
     let record = shared.cache.get(id)?;
-    used(shared, record, before, at, now, Touches::try_put)
+    used(shared, record, before, at, now)
 }
 
-/// Takes note, by `put`, of a use of a session that was found since `before`. `None` if that would
-/// have to wait.
+/// Takes note of a use of a session that was found since `before`. `None` if that would have to wait,
+/// which nobody does who holds a part of the cache: others want it at once.
 fn used(
     shared: &Shared,
     mut record: Arc<Record>,
     before: Before,
     at: Timestamp,
     now: Timestamp,
-    put: fn(&Touches, SessionId, Timestamp, Before) -> Put,
 ) -> Option<Touched> {
     if !record.session.is_live(now) {
         return Some(Touched::Answer(None));
     }
     if record.session.last_seen_at < at {
         let id = record.session.id;
-        let note = || put(&shared.touches, id, at, before);
+        let note = || shared.touches.put(id, at, before);
         match shared.cache.used(id, at, note) {
             Put::Kept => {}
             Put::First => shared.writes.wake(),
@@ -124,7 +129,7 @@ pub(crate) fn verify(shared: &Shared, now: Option<Timestamp>) -> Result<Report, 
 }
 
 /// Finds a record, live or not.
-pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+pub(crate) fn find(shared: &Shared, id: SessionId) -> Result<Option<Record>, StoreError> {
     let Some(revocations) = shared.doubts.about(id) else {
         return Ok(None);
     };
@@ -135,7 +140,7 @@ fn read(
     shared: &Shared,
     revocations: &Revocations,
     id: SessionId,
-) -> Result<Option<Loaded>, ReadFailure> {
+) -> Result<Option<Record>, ReadFailure> {
     // A use that is not there, or no more, is in what is read. One that is there is told at the
     // moment at which the transaction begins: later, another session could have begun under its id.
     let touches = shared.touches.of(id).map(|_| shared.touches.hold());
@@ -144,8 +149,8 @@ fn read(
     let seen = touches.and_then(|touches| touches.of(id));
     let transaction = begun.map_err(Halt::from)?;
     let mut found = load(&transaction, shared, revocations, id)?;
-    if let Some(loaded) = &mut found {
-        touches::lay_over(&mut loaded.record, seen);
+    if let Some(record) = &mut found {
+        touches::lay_over(record, seen);
     }
     Ok(found)
 }
@@ -165,23 +170,19 @@ fn load(
     shared: &Shared,
     revocations: &Revocations,
     id: SessionId,
-) -> Result<Option<Loaded>, Halt> {
+) -> Result<Option<Record>, Halt> {
     let sessions = transaction.open_table(shared.schema.sessions())?;
     let Some(bytes) = ReadableTable::get(&sessions, id.as_bytes())? else {
         return Ok(None);
     };
-    let bytes = bytes.value();
-    let stored = decode(id, bytes)?;
+    let stored = decode(id, bytes.value())?;
     let rows = shared
         .tombstones
         .rows(transaction, &shared.schema, revocations)?;
     if rows.has_ended(&stored)? {
         return Ok(None);
     }
-    Ok(Some(Loaded {
-        record: stored.record,
-        bytes: bytes.len(),
-    }))
+    Ok(Some(stored.record))
 }
 
 pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<Stored, Halt> {

@@ -40,8 +40,15 @@ pub(crate) enum Put {
     First,
     /// There is no room, or what was read of the session may be out of date.
     Refused,
-    /// Somebody else has the entries.
+    /// Somebody else has the entries. It can be tried again.
     Busy,
+}
+
+impl Put {
+    /// Says whether the use is among the entries now.
+    pub(crate) fn is_noted(self) -> bool {
+        matches!(self, Self::Kept | Self::First)
+    }
 }
 
 /// A moment before a record is looked at.
@@ -53,6 +60,9 @@ pub(crate) struct Before {
 impl Touches {
     /// Most sessions with a use that is not written.
     pub(crate) const CAPACITY: usize = 100_000;
+    /// How often a lock is tried that others take for a moment each. A model checker is to choose
+    /// between few schedules.
+    const TRIES: usize = if cfg!(sessionup_schedules) { 1 } else { 64 };
 
     pub(crate) fn new(delay: Duration, capacity: usize) -> Self {
         Self {
@@ -65,28 +75,11 @@ impl Touches {
     /// Keeps a use of a session that was found live.
     ///
     /// Where something was decided since `before`, the use must not be answered by what was read.
+    /// Waits for nobody.
     pub(crate) fn put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
-        self.put_into(self.write(), id, at, before)
-    }
-
-    /// As [`Touches::put`], but waits for nobody: a caller's thread has other tasks to go on with.
-    pub(crate) fn try_put(&self, id: SessionId, at: Timestamp, before: Before) -> Put {
-        match self.state.try_write() {
-            Ok(state) => self.put_into(state, id, at, before),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                self.put_into(poisoned.into_inner(), id, at, before)
-            }
-            Err(TryLockError::WouldBlock) => Put::Busy,
-        }
-    }
-
-    fn put_into(
-        &self,
-        mut state: RwLockWriteGuard<'_, State>,
-        id: SessionId,
-        at: Timestamp,
-        before: Before,
-    ) -> Put {
+        let Some(mut state) = tried(|| self.state.try_write()) else {
+            return Put::Busy;
+        };
         let was_decided = state.fenced.contains(&id) || state.lifts != before.lifts;
         if was_decided && !sessionup_core::is_seeded!(NoFence) {
             return Put::Refused;
@@ -119,12 +112,13 @@ impl Touches {
 
     /// As [`Touches::before`], but waits for nobody.
     pub(crate) fn try_before(&self) -> Option<Before> {
-        let state = match self.state.try_read() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(Before { lifts: state.lifts })
+        let lifts = tried(|| self.state.try_read())?.lifts;
+        Some(Before { lifts })
+    }
+
+    /// Waits until nobody else holds the entries.
+    pub(crate) fn wait(&self) {
+        drop(self.write());
     }
 
     /// Holds all entries where they are. For reads whose sessions are not known beforehand.
@@ -255,6 +249,18 @@ impl Held<'_> {
     pub(crate) fn lay_over(&self, record: &mut Record) {
         lay_over(record, self.0.pending.get(&record.session.id).copied());
     }
+}
+
+/// Takes a lock unless somebody keeps it.
+fn tried<T>(take: impl Fn() -> Result<T, TryLockError<T>>) -> Option<T> {
+    for _ in 0..Touches::TRIES {
+        match take() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
+    None
 }
 
 /// Makes a record tell of its latest use.

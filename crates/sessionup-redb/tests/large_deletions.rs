@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use futures_executor::block_on;
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use sessionup_core::store::{LimitPolicy, SessionLimit};
-use sessionup_core::{Change, CreateOptions, Store, StoreError};
+use sessionup_core::{Change, CreateOptions, SecretHash, Store, StoreError};
 use sessionup_redb::{FileReader, RedbStore, RedbStoreBuilder, verify_database};
 use support::{
     ABOUT, At, Disk, Fault, SESSIONS, assert_whole, at, begin, create, create_many, id, insist,
@@ -96,6 +96,36 @@ async fn delete_all_of_many_ends_all() {
     until_swept(&disk);
     assert_eq!(lying(&disk).0, 0);
     assert!(store.verify(None).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn delete_others_of_many_keeps_the_changed_one() {
+    let disk = Disk::default();
+    let store = disk.store_with(builder());
+    create_many(&store, 1..11, "ann").await;
+    let (old, new) = ([7; 32], [8; 32]);
+    let ann = user("ann");
+    let renew = |from, to| Change::renew(SecretHash::from_bytes(from), SecretHash::from_bytes(to));
+    let others = |id, change| store.delete_others(&ann, id, change, at(0));
+
+    let deleted = others(id(3), renew(old, new)).await.unwrap();
+
+    assert_eq!(deleted.deleted, 9);
+    let kept = deleted.kept.unwrap();
+    assert_eq!(kept.secret_hash, SecretHash::from_bytes(new));
+    assert_eq!(store.fetch(id(3), at(0)).await.unwrap(), Some(kept));
+    assert_eq!(listed(&store, "ann").await, [id(3)]);
+    until_swept(&disk);
+    assert!(is_there(&store, 3).await);
+
+    create_many(&store, 11..20, "ann").await;
+    let deleted = others(id(3), renew(old, new)).await.unwrap();
+    assert_eq!(
+        (deleted.deleted, deleted.kept),
+        (10, None),
+        "the secret was another one"
+    );
+    assert_eq!(listed(&store, "ann").await, []);
 }
 
 #[tokio::test]

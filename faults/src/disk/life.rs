@@ -8,7 +8,7 @@ use sessionup_redb::{OpenError, RedbStore, RedbStoreBuilder};
 
 use super::Disk;
 use super::image::Image;
-use super::together::is_one_step;
+use super::together::shares_a_transaction;
 use crate::campaign::{Rng, Violation, one_of};
 use crate::kept::kept;
 use crate::model::{Model, Op};
@@ -55,7 +55,7 @@ pub enum Step {
     Reopen,
 }
 
-/// Draws what is done in a life: reads, uses and prunes alone, others often at once.
+/// Draws what is done in a life: reads, uses, prunes and deletions of many sessions alone, others often at once.
 pub fn steps(script: &mut Script, count: usize, rng: &mut Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     while steps.len() < count {
@@ -67,7 +67,7 @@ pub fn steps(script: &mut Script, count: usize, rng: &mut Rng) -> Vec<Step> {
         let mut ops = Vec::new();
         while ops.len() < at_most {
             let op = script.next(rng);
-            if is_one_step(&op) {
+            if shares_a_transaction(&op) {
                 ops.push(op);
                 continue;
             }

@@ -69,6 +69,13 @@ pub fn is_one_step(op: &Op) -> bool {
     }
 }
 
+/// Says whether an operation has its transaction in common with others in the line. Deletions of many
+/// sessions have one of their own.
+#[must_use]
+pub fn shares_a_transaction(op: &Op) -> bool {
+    is_one_step(op) && !matches!(op, Op::DeleteUser { .. })
+}
+
 struct Waiting<'a> {
     future: Pin<Box<dyn Future<Output = Outcome> + 'a>>,
     bell: Arc<Bell>,

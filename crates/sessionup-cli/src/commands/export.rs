@@ -19,6 +19,7 @@ struct Answer {
     meta_as_text: u64,
     expired: u64,
     no_token: u64,
+    other_kind: u64,
     renewed: u64,
     damaged: u64,
 }
@@ -67,6 +68,7 @@ fn tell(args: &ExportBolt, report: ExportReport, damaged: u64) -> Result<(), Fai
         as_text,
         expired,
         no_token,
+        other_kind,
         renewed,
         ..
     } = report;
@@ -77,13 +79,14 @@ fn tell(args: &ExportBolt, report: ExportReport, damaged: u64) -> Result<(), Fai
             meta_as_text: as_text,
             expired,
             no_token,
+            other_kind,
             renewed,
             damaged,
         });
     }
     output::print(&format!(
         "{}: {taken} exported ({as_text} of them with meta made text), {expired} ended, {no_token} \
-         without a token of Go's, {renewed} renewed here\n",
+         without a token of Go's, {renewed} renewed here, {other_kind} of another kind\n",
         output::sessions(records),
     ))?;
     if taken > 0 {

@@ -181,7 +181,19 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_executor::block_on;
+    use redb::backends::InMemoryBackend;
+    use sessionup_core::{
+        CreateOptions, Record, SecretHash, Session, SessionId, Store, Timestamp, UserKey,
+    };
+
     use super::*;
+    use crate::store::RedbStore;
+    use crate::tombstones::encode;
+    use crate::walk;
 
     #[test]
     fn refusals_say_who_writes_and_where() {
@@ -200,5 +212,41 @@ mod tests {
                 "{reason}"
             );
         }
+    }
+
+    #[test]
+    fn copy_of_tombstones_leaves_ended_sessions_ended() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let database = Arc::new(database.unwrap());
+        let open = || RedbStore::new(Arc::clone(&database), "b", Duration::ZERO).unwrap();
+        let store = open();
+        for (number, key) in [(1, "ann"), (2, "ann"), (3, "bob")] {
+            let id = SessionId::from_bytes([number; 16]);
+            let user = UserKey::new(key).unwrap();
+            let session = Session::new(id, user, Timestamp::MIN, Timestamp::MAX);
+            let record = Record::new(session, SecretHash::from_bytes([7; 32]));
+            let created = store.create(record, CreateOptions::default(), Timestamp::MIN);
+            block_on(created).unwrap();
+        }
+        // As it is right after a large deletion.
+        let transaction = database.begin_write().unwrap();
+        let rows = store.shared().schema.tombstones();
+        let mut rows = transaction.open_table(rows).unwrap();
+        rows.insert(b"ann".as_slice(), encode(b"ann", 1)).unwrap();
+        drop(rows);
+        transaction.commit().unwrap();
+        let snapshot = database.begin_read().unwrap();
+
+        let file = tempfile::tempfile().unwrap();
+        let copy = file.try_clone().unwrap();
+        copy_bucket(store.shared(), &snapshot, file).unwrap();
+
+        let copy = FileBackend::new(copy).unwrap();
+        let copy = Database::builder().create_with_backend(copy).unwrap();
+        let schema = &store.shared().schema;
+        assert_eq!(walk::count(&copy, schema).unwrap(), 1);
+        let left = walk::after(&copy, schema, None, 9).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].0, SessionId::from_bytes([3; 16]));
     }
 }

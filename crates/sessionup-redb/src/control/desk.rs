@@ -139,7 +139,7 @@ impl Desk {
     fn find(&self, id: SessionId) -> Result<Answer, Refusal> {
         let shared = self.shared();
         let found: Option<Found> = match reader::find(shared, id) {
-            Ok(found) => found.map(|loaded| (id, Ok(loaded.record))),
+            Ok(found) => found.map(|record| (id, Ok(record))),
             Err(error @ StoreError::CorruptRecord { .. }) => Some((id, Err(error))),
             Err(error) => return Err(error.into()),
         };

@@ -8,7 +8,11 @@ use super::*;
 const GOLDEN: &str = include_str!("../../tests/fixtures/record-v1.hex");
 
 fn golden() -> Vec<u8> {
-    let digits: String = GOLDEN.split_whitespace().collect();
+    from_hex(GOLDEN)
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
     (0..digits.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
@@ -38,6 +42,9 @@ fn sample() -> Stored {
     Stored::new(record, 26_914_978)
 }
 
+/// Written by the first version that knew kinds. Later ones must read it.
+const GOLDEN_OF_A_KIND: &str = include_str!("../../tests/fixtures/record-v1-kind.hex");
+
 /// Builds a record of any head and tail.
 fn bytes_of(head: &[u8], tail: &[u8]) -> Vec<u8> {
     let length = u16::try_from(head.len()).unwrap().to_le_bytes();
@@ -56,6 +63,15 @@ fn head_and_tail(stored: &Stored) -> (Vec<u8>, Vec<u8>) {
 fn golden_record_is_read_and_written_as_ever() {
     assert_eq!(Stored::decode(id(), &golden()).unwrap(), sample());
     assert_eq!(sample().encode(), golden());
+}
+
+#[test]
+fn encode_of_any_kind_writes_golden_bytes() {
+    let mut stored = sample();
+    stored.record.session.kind = Kind::LOGIN_ATTEMPT;
+    let golden = from_hex(GOLDEN_OF_A_KIND);
+    assert_eq!(stored.encode(), golden);
+    assert_eq!(Stored::decode(id(), &golden).unwrap(), stored);
 }
 
 #[test]
@@ -145,7 +161,7 @@ fn record_of_each_kind_comes_back() {
 #[test]
 fn record_of_invalid_kind_is_an_error() {
     let (head, tail) = head_and_tail(&sample());
-    let invalid: [&[u8]; 4] = [b"", b"User", b"a b", &[0xff]];
+    let invalid: [&[u8]; 5] = [b"", b"User", b"a b", &[0xff], &[b'a'; 33]];
     for kind in invalid {
         let mut tail = tail.clone();
         put_field(&mut tail, 11, &[kind]);
@@ -321,12 +337,14 @@ prop_compose! {
         meta in proptest::collection::btree_map(".{1,30}", any::<(i64, String)>(), 0..5),
         hash in any::<[u8; 32]>(),
         filed in any::<i64>(),
+        kind in "user|guest|[a-z0-9-]{1,32}",
     ) -> Stored {
         let [created, expires, seen] = times.map(Timestamp::from_millis);
         let mut session = Session::new(id(), UserKey::new(key).unwrap(), created, expires);
         session.last_seen_at = seen;
         session.idle_timeout = idle.map(Duration::from_millis);
         session.client = client;
+        session.kind = Kind::new(kind).unwrap();
         for (name, value) in meta {
             session.meta.insert(name, value).unwrap();
         }
@@ -353,7 +371,7 @@ proptest! {
     #[test]
     fn any_head_and_tail_are_read_without_panic(
         head in proptest::collection::vec(any::<u8>(), 0..100),
-        tail in proptest::collection::vec(0_u8..12, 0..100),
+        tail in proptest::collection::vec(0_u8..13, 0..100),
     ) {
         let user_key = user_key(id(), &bytes_of(&head, &tail));
         if let Ok(stored) = Stored::decode(id(), &bytes_of(&head, &tail)) {

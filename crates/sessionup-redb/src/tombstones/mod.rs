@@ -97,7 +97,7 @@ impl Revocation {
     }
 }
 
-fn encode(key: &[u8], generation: Generation) -> u64 {
+pub(crate) fn encode(key: &[u8], generation: Generation) -> u64 {
     let value = generation << 16;
     let [a, b, c, d, e, f, ..] = value.to_be_bytes();
     let hashed = [key, &[a, b, c, d, e, f]].concat();

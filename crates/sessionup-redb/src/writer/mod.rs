@@ -47,16 +47,23 @@ pub(crate) struct Writer {
 /// When records are deleted that tombstones have ended.
 #[derive(Default)]
 struct Sweeping {
-    /// Not before this, if there is other work.
+    /// Whether there was other work since the last slice.
+    had_work: bool,
+    /// Not before this, if there was.
     beside_work: Option<Instant>,
     /// Not before this at all: it failed.
     after_failure: Option<Instant>,
 }
 
 impl Sweeping {
-    fn is_due(&self, is_idle: bool) -> bool {
-        let has_come = |time: Option<Instant>| time.is_none_or(|time| time <= Instant::now());
-        has_come(self.after_failure) && (is_idle || has_come(self.beside_work))
+    /// When the next slice may begin; `None` for at once.
+    fn next(&self) -> Option<Instant> {
+        let beside_work = self.beside_work.filter(|_| self.had_work);
+        beside_work.max(self.after_failure)
+    }
+
+    fn is_due(&self) -> bool {
+        self.next().is_none_or(|next| next <= Instant::now())
     }
 }
 
@@ -77,12 +84,12 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         while let Taken::Items(tasks) = shared.writes.take(BATCH, self.wakes_at()) {
             let (answered, begun) = (tasks.len(), Instant::now());
-            let is_idle = tasks.is_empty();
+            self.sweeping.had_work |= !tasks.is_empty();
             // Whether there is room is found out by deleting before it is by taking the reserve.
             self.guarded(Self::sweep_on_full_disk);
             self.guarded(|writer| writer.work(tasks));
             self.guarded(|writer| {
-                writer.sweep(is_idle);
+                writer.sweep();
             });
             let now = Instant::now();
             let patience = ((now - begun) / PATIENCE).min(MOST_PATIENCE);
@@ -112,7 +119,7 @@ impl Writer {
         let can_write = self.shared.place.is_open() && self.recovery.fullness().is_none();
         let touches = touches.filter(|_| can_write);
         let can_sweep = self.shared.tombstones.has_rows() && self.recovery.can_sweep().is_some();
-        let sweep = can_sweep.then(|| self.sweeping.after_failure.unwrap_or_else(Instant::now));
+        let sweep = can_sweep.then(|| self.sweeping.next().unwrap_or_else(Instant::now));
         attempt.into_iter().chain(touches).chain(sweep).min()
     }
 
@@ -158,12 +165,13 @@ impl Writer {
         while is_settled && !shared.touches.is_empty() && self.commit(Vec::new(), Owed::All) {}
     }
 
-    /// Deletes some records that tombstones have ended. If there is other work, it has three times as
-    /// long for that first.
-    fn sweep(&mut self, is_idle: bool) -> bool {
-        if !self.shared.tombstones.has_rows() || !self.sweeping.is_due(is_idle) {
-            return false;
-        }
+    /// Deletes some records that tombstones have ended. If there is other work, that has three times as
+    /// long first.
+    fn sweep(&mut self) -> bool {
+        self.shared.tombstones.has_rows() && self.sweeping.is_due() && self.sweep_now()
+    }
+
+    fn sweep_now(&mut self) -> bool {
         let Some(at_most) = self.recovery.can_sweep() else {
             return false;
         };
@@ -177,6 +185,7 @@ impl Writer {
         };
         let next = now.checked_add(pause);
         if is_done {
+            self.sweeping.had_work = false;
             self.sweeping.beside_work = next;
             self.sweeping.after_failure = None;
         } else {
@@ -195,7 +204,8 @@ impl Writer {
     /// As [`Writer::sweep`], several times. What is left when the store closes is for the next opening.
     fn sweep_some(&mut self) {
         for _ in 0..SOME_SLICES {
-            if !self.sweep(true) {
+            let has_rows = self.shared.tombstones.has_rows();
+            if !has_rows || !self.sweep_now() {
                 return;
             }
         }

@@ -161,15 +161,12 @@ impl<O: Operation> Task for Job<O> {
         let (changes, sessions) = (tables.effects.changes, tables.effects.sessions.len());
         let outcome = self.operation.apply(tables);
         let counting = tables.counting.take();
-        let fates = tables.effects.sessions.split_at_checked(sessions);
-        let (_, fates) = fates.unwrap_or_default();
-        let tables_begun = &tables.begun;
+        let fates = tables.effects.sessions.get(sessions..).unwrap_or_default();
         self.part = Part {
             had_changed: tables.effects.changes != changes,
             had_altered: fates.iter().any(|(_, fate)| *fate != Fate::Created),
         };
-        let is_new = |(id, _): &(SessionId, Fate)| tables_begun.contains(id);
-        self.rests_on_new = O::ONLY_ENDS && fates.iter().any(is_new);
+        self.rests_on_new = O::ONLY_ENDS && fates.iter().any(|(id, _)| tables.has_begun(*id));
         self.counting = counting;
         self.outcome = Some(match outcome {
             Ok(answer) => Ok(answer),

@@ -1,5 +1,6 @@
 //! The operations of callers, as they are carried out within a transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sessionup_core::store::Epochs;
@@ -70,13 +71,15 @@ impl Operation for Create {
 impl Create {
     /// Chooses who must go. Uses that come in meanwhile wait until it is done.
     fn evicted(&self, limit: SessionLimit, tables: &Tables<'_>) -> Result<Vec<SessionId>, Halt> {
-        let ids = tables.ids_of(&self.record.session.user_key)?;
+        let mut ids = tables.ids_of(&self.record.session.user_key)?;
+        ids.retain(|id| Some(*id) != self.options.replaces);
+        // Even if all of them were live and of its kind.
+        if ids.len() < usize::try_from(limit.max.get()).unwrap_or(usize::MAX) {
+            return Ok(Vec::new());
+        }
         tables.touches.fence(&ids);
         let mut live = Vec::<Session>::new();
         for id in ids {
-            if Some(id) == self.options.replaces {
-                continue;
-            }
             match tables.find(id)? {
                 Some(Found::Whole(stored))
                     if stored.record.session.is_live(self.now)
@@ -210,6 +213,7 @@ impl Operation for DeleteUser {
     }
 
     fn apply(&self, tables: &mut Tables<'_>) -> Result<UserDeleted, Halt> {
+        let except: HashSet<SessionId> = self.except.iter().copied().collect();
         // Also if it comes to nothing: a login that is refused may be tried again.
         let (previous, epoch) = self.epochs.revoke(&self.user);
         if tables.is_alone && tables.has_many(&self.user)? {
@@ -218,7 +222,7 @@ impl Operation for DeleteUser {
         }
         let mut deleted = 0;
         for id in tables.ids_of(&self.user)? {
-            if self.except.contains(&id) {
+            if except.contains(&id) {
                 continue;
             }
             let is_theirs = match tables.find(id)? {
@@ -344,31 +348,52 @@ impl Operation for DeleteAll {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use redb::Database;
     use redb::backends::InMemoryBackend;
+    use sessionup_core::{LimitPolicy, SecretHash};
 
     use super::*;
     use crate::schema::Schema;
     use crate::tombstones::Tombstones;
     use crate::touches::{Put, Touches};
     use crate::unlisted::{Pace, Unlisted};
-    use crate::writer::operation::Effects;
+    use crate::writer::operation::{Effects, task};
 
-    #[test]
-    fn use_while_a_change_is_being_made_stands_in_line_behind_it() {
+    const NOW: Timestamp = Timestamp::from_millis(5);
+
+    fn id(number: u8) -> SessionId {
+        SessionId::from_bytes([number; 16])
+    }
+
+    fn user(name: &str) -> UserKey {
+        UserKey::new(name).unwrap()
+    }
+
+    fn session(number: u8, user: UserKey) -> Session {
+        let end = NOW.saturating_add(Duration::from_secs(3_600));
+        Session::new(id(number), user, NOW, end)
+    }
+
+    fn create(session: Session) -> Create {
+        Create {
+            record: Record::new(session, SecretHash::from_bytes([7; 32])),
+            options: CreateOptions::default(),
+            now: NOW,
+            epochs: Arc::default(),
+        }
+    }
+
+    /// Does something within a transaction on an empty bucket.
+    fn within(touches: &Touches, work: impl FnOnce(&mut Tables<'_>)) {
         let database = Database::builder()
             .create_with_backend(InMemoryBackend::new())
             .unwrap();
         let schema =
             Schema::new("sessions".to_owned(), crate::builder::Commits::default()).unwrap();
         schema.prepare(&database).unwrap();
-        let touches = Touches::new(Duration::from_secs(3_600), 9);
-        let id = SessionId::from_bytes([1; 16]);
-        let at = Timestamp::from_millis;
-        let before = touches.before();
-
         let transaction = database.begin_write().unwrap();
         let mut effects = Effects::default();
         let mut draft = Arc::new(Unlisted::new(Pace::Usual)).draft();
@@ -376,22 +401,95 @@ mod tests {
         let tables = Tables::open(
             &transaction,
             &schema,
-            &touches,
+            touches,
             &mut draft,
             &mut tombstones,
             &mut effects,
         );
-        let mut tables = tables.unwrap();
-        let change = Change::touch(at(5));
-        let update = Update {
-            id,
-            change,
-            now: at(5),
-        };
-        assert!(update.apply(&mut tables).is_ok_and(|it| it.is_none()));
+        work(&mut tables.unwrap());
+    }
 
-        assert_eq!(touches.put(id, at(9), before), Put::Refused);
+    fn touches() -> Touches {
+        Touches::new(Duration::from_secs(3_600), 9)
+    }
+
+    #[test]
+    fn use_while_a_change_is_being_made_stands_in_line_behind_it() {
+        let touches = touches();
+        let at = Timestamp::from_millis;
+        let before = touches.before();
+        within(&touches, |tables| {
+            let update = Update {
+                id: id(1),
+                change: Change::touch(at(5)),
+                now: at(5),
+            };
+            assert!(update.apply(tables).is_ok_and(|it| it.is_none()));
+        });
+
+        assert_eq!(touches.put(id(1), at(9), before), Put::Refused);
         touches.lift();
-        assert_eq!(touches.put(id, at(9), touches.before()), Put::First);
+        assert_eq!(touches.put(id(1), at(9), touches.before()), Put::First);
+    }
+
+    /// Uses of sessions whose records are read wait.
+    #[test]
+    fn create_below_limit_reads_no_record() {
+        let touches = touches();
+        within(&touches, |tables| {
+            tables
+                .insert(&create(session(1, user("ann"))).record)
+                .unwrap();
+            let limited = |number, max| {
+                let mut create = create(session(number, user("ann")));
+                let max = NonZeroU32::new(max).unwrap();
+                let limit = SessionLimit::new(max, LimitPolicy::EvictOldest);
+                create.options = CreateOptions::default().limited(Some(limit));
+                create
+            };
+            let created = limited(2, 2).apply(tables).map_err(drop).unwrap();
+            assert!(created.evicted.is_empty());
+            let used = touches.put(id(1), NOW, touches.before());
+            assert_eq!(used, Put::First, "its record was read");
+
+            let created = limited(3, 2).apply(tables).map_err(drop).unwrap();
+            assert_eq!(created.evicted, [id(1)]);
+            let used = touches.put(id(1), NOW, touches.before());
+            assert_eq!(used, Put::Refused);
+
+            let mut replacing = limited(4, 2);
+            replacing.options.replaces = Some(id(2));
+            touches.lift();
+            let created = replacing.apply(tables).map_err(drop).unwrap();
+            assert!(created.replaced && created.evicted.is_empty());
+            let used = touches.put(id(3), NOW, touches.before());
+            assert!(used.is_noted(), "its record was read");
+        });
+    }
+
+    #[test]
+    fn delete_user_of_new_session_rests_on_new() {
+        let ended = |name: &str| DeleteUser {
+            user: user(name),
+            except: Vec::new(),
+            epochs: Arc::default(),
+        };
+        within(&touches(), |tables| {
+            // As if an earlier transaction had made it.
+            tables
+                .insert(&create(session(1, user("ann"))).record)
+                .unwrap();
+            tables.begun.clear();
+            let (mut of_ann, _answer) = task(ended("ann"));
+            of_ann.apply(tables).unwrap();
+            assert!(!of_ann.rests_on_new());
+
+            tables
+                .insert(&create(session(2, user("bob"))).record)
+                .unwrap();
+            let (mut of_bob, _answer) = task(ended("bob"));
+            of_bob.apply(tables).unwrap();
+            assert!(of_bob.rests_on_new());
+        });
     }
 }

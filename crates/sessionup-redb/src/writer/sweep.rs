@@ -9,7 +9,7 @@ use crate::tombstones::Target;
 use crate::writer::tables::Tables;
 
 /// How long one slice works, about. To commit it takes as long again, and others wait for both.
-const TIME: Duration = Duration::from_millis(10);
+const TIME: Duration = Duration::from_millis(5);
 /// How many records are looked at between two looks at the time.
 const CHUNK: usize = 64;
 

@@ -24,7 +24,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) touches: &'t Touches,
     pub(crate) effects: &'t mut Effects,
     /// The sessions that begin with this transaction.
-    pub(crate) begun: HashSet<SessionId>,
+    pub(super) begun: HashSet<SessionId>,
     pub(crate) tombstones: &'t mut tombstones::Draft,
     /// Whether one operation has the transaction for itself.
     pub(crate) is_alone: bool,
@@ -66,6 +66,11 @@ impl<'t> Tables<'t> {
             return Ok(self.read(id)?.is_some());
         }
         Ok(self.sessions.get(id.as_bytes())?.is_some())
+    }
+
+    /// Says whether a session of this id begins with this transaction, ended since or not.
+    pub(crate) fn has_begun(&self, id: SessionId) -> bool {
+        self.begun.contains(&id)
     }
 
     /// Returns what lies under an id, uses that are not yet written included.

@@ -1,12 +1,12 @@
 //! A list shows each session once, whether or not it is entered in the index of users, and what one
 //! operation changed as one step.
 
-use sessionup_core::{CreateOptions, Store};
+use sessionup_core::{CreateOptions, ListOptions, Store};
 use shuttle::future::block_on;
 
 use crate::explore::{choose, explore, note, spawn};
-use crate::small;
-use crate::support::{Disk, at, create, id, listed, record};
+use crate::support::{Disk, at, create, id, listed, record, user};
+use crate::{Flag, small, touch};
 
 const FIRST: &str = "first session was seen";
 const BETWEEN: &str = "session in between was seen";
@@ -73,4 +73,65 @@ fn each_login_replaces_the_one_before() {
 #[test]
 fn list_sees_each_login_as_one_step() {
     explore(&[FIRST, BETWEEN, LAST], each_login_replaces_the_one_before);
+}
+
+const USE_SEEN: &str = "the use was seen, and the session that ended after it";
+const END_SEEN: &str = "the end was seen, and the use before it";
+const NOTHING_SEEN: &str = "neither was seen";
+
+/// One session of ann is used, then another one ends, while the writer writes uses and enters sessions
+/// in the index.
+fn use_is_followed_by_an_end() {
+    let capacity = usize::try_from(choose(3)).unwrap();
+    let store = Disk::default().store_with(small().most_unlisted(capacity));
+    block_on(create(&store, 1, "ann")).unwrap();
+    block_on(create(&store, 2, "ann")).unwrap();
+    let answered = Flag::default();
+    let changes = {
+        let (store, answered) = (store.clone(), answered.clone());
+        spawn(async move {
+            assert!(touch(&store, id(1), 500).await.unwrap());
+            answered.raise();
+            assert!(store.delete(id(2), None).await.unwrap());
+        })
+    };
+    let other = {
+        let store = store.clone();
+        spawn(async move { create(&store, 3, "ann").await.unwrap() })
+    };
+    let looking: Vec<_> = (0..2)
+        .map(|_| {
+            let (store, answered) = (store.clone(), answered.clone());
+            spawn(async move {
+                let is_known = answered.is_raised();
+                let (ann, options) = (user("ann"), ListOptions::default());
+                let page = store.list_page(&ann, options, at(0)).await.unwrap();
+                let records = page.records;
+                assert_eq!(records[0].session.id, id(1));
+                let is_used = records[0].session.last_seen_at == at(500);
+                let has_ended = records.iter().all(|record| record.session.id != id(2));
+                assert!(is_used || !has_ended, "the end was seen without the use");
+                assert!(is_used || !is_known, "a use that was answered was not seen");
+                note(match (is_used, has_ended) {
+                    (_, true) => END_SEEN,
+                    (true, false) => USE_SEEN,
+                    (false, false) => NOTHING_SEEN,
+                });
+            })
+        })
+        .collect();
+    changes.join().unwrap();
+    other.join().unwrap();
+    for looking in looking {
+        looking.join().unwrap();
+    }
+    assert_eq!(block_on(listed(&store, "ann")), [id(1), id(3)]);
+}
+
+#[test]
+fn list_page_beside_changes_is_of_one_moment() {
+    explore(
+        &[USE_SEEN, END_SEEN, NOTHING_SEEN],
+        use_is_followed_by_an_end,
+    );
 }

@@ -32,6 +32,7 @@ struct Inner {
     bytes: Mutex<Vec<u8>>,
     syncs: AtomicU64,
     writes: AtomicU64,
+    reads: AtomicU64,
     opens: AtomicU64,
     closes: AtomicU64,
     refuses_opening: AtomicBool,
@@ -43,6 +44,8 @@ struct Inner {
     images: Mutex<Option<Vec<Vec<u8>>>>,
     gate: Mutex<Gate>,
     gate_moved: Condvar,
+    held: Mutex<HeldRead>,
+    held_moved: Condvar,
 }
 
 /// What is taken of the disk, and how much there is.
@@ -114,6 +117,18 @@ struct Gate {
     waiting: usize,
 }
 
+/// One read that waits, while others go on.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum HeldRead {
+    #[default]
+    None,
+    After {
+        root: Option<u64>,
+        left: u64,
+    },
+    Waiting,
+}
+
 /// What goes wrong, and from when on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
@@ -172,6 +187,10 @@ impl Disk {
 
     pub(crate) fn writes(&self) -> u64 {
         self.0.writes.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.0.reads.load(Ordering::SeqCst)
     }
 
     pub(crate) fn opens(&self) -> u64 {
@@ -306,6 +325,55 @@ impl Disk {
         }
     }
 
+    /// Lets one read wait, after so many others. The first one, and others of the same page, do not
+    /// count: a transaction begins with the root of the tables, which the last commit wrote.
+    pub(crate) fn hold_read(&self, after: u64) {
+        let (root, left) = (None, after);
+        *self.0.held.lock().unwrap() = HeldRead::After { root, left };
+    }
+
+    /// Says how many reads came since [`Disk::hold_read`] that count, as long as none waits.
+    pub(crate) fn passed(&self, after: u64) -> u64 {
+        match *self.0.held.lock().unwrap() {
+            HeldRead::After { left, .. } => after - left,
+            HeldRead::None | HeldRead::Waiting => panic!("no read is to be held"),
+        }
+    }
+
+    /// Waits until that read waits; `false` if it does not come within a minute.
+    pub(crate) fn wait_for_read(&self) -> bool {
+        let held = self.0.held.lock().unwrap();
+        let minute = Duration::from_secs(60);
+        let moved = &self.0.held_moved;
+        let waited = moved.wait_timeout_while(held, minute, |held| *held != HeldRead::Waiting);
+        !waited.unwrap().1.timed_out()
+    }
+
+    /// Lets that read go on.
+    pub(crate) fn release_read(&self) {
+        *self.0.held.lock().unwrap() = HeldRead::None;
+        self.0.held_moved.notify_all();
+    }
+
+    fn pass_held(&self, offset: u64) {
+        let mut held = self.0.held.lock().unwrap();
+        let HeldRead::After { root, left } = &mut *held else {
+            return;
+        };
+        if *root.get_or_insert(offset) == offset {
+            return;
+        }
+        if *left > 0 {
+            *left -= 1;
+            return;
+        }
+        *held = HeldRead::Waiting;
+        self.0.held_moved.notify_all();
+        let moved = &self.0.held_moved;
+        let waited = moved.wait_while(held, |held| *held == HeldRead::Waiting);
+        drop(waited.unwrap());
+    }
+
     pub(crate) fn database(&self) -> Result<Database, DatabaseError> {
         if self.0.refuses_opening.load(Ordering::SeqCst) {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
@@ -379,6 +447,8 @@ impl StorageBackend for OnDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.0.reads.fetch_add(1, Ordering::SeqCst);
+        self.0.pass_held(offset);
         self.0.access(At::Read)?;
         let bytes = self.0.0.bytes.lock().unwrap();
         let offset = usize::try_from(offset).unwrap();

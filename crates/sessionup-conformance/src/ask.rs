@@ -1,5 +1,6 @@
 //! Questions that clauses put to a store, and what they expect for an answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sessionup_core::{
@@ -8,6 +9,7 @@ use sessionup_core::{
 };
 
 use crate::Fixture;
+use crate::sample::{DAY, ann, at, record_of, records};
 
 /// The operations, failing where the contract allows no error.
 impl Fixture {
@@ -299,6 +301,34 @@ impl Fixture {
             );
             expect_order(left == 0, user);
         }
+    }
+
+    /// Nothing is left of Ann's sessions of these numbers, which were deleted in one step: no operation
+    /// finds one, their ids are free, and what is made anew with them stays. `kept` is still there.
+    pub(crate) async fn expect_no_trace(&self, numbers: Range<u32>, kept: &[SessionId], why: &str) {
+        let samples = [
+            numbers.start,
+            (numbers.start + numbers.end) / 2,
+            numbers.end - 1,
+        ];
+        self.expect_list(&ann(), kept, at(0), why).await;
+        for record in records(samples) {
+            let id = record.session.id;
+            self.expect_gone(&record, at(0), why).await;
+            let touched = self.update(id, Change::touch(at(0)), at(0)).await;
+            assert_answer!(touched, None, "{why}: nothing is there to update");
+            assert_answer!(self.delete(id, None).await, false, "{why}: deleted before");
+        }
+        let anew = samples.map(|n| record_of("bob", n));
+        for record in &anew {
+            self.expect_no_record(record, at(0), why).await;
+        }
+        for record in &anew {
+            self.expect_there(record, at(0), why).await;
+        }
+        let pruned = self.prune_all(at(DAY), 100).await;
+        let others = (kept.len() + anew.len()) as u64;
+        assert_answer!(pruned, others, "{why}: prune finds none of them");
     }
 
     /// No record of this id lies there, live or expired. Creates it, as only that tells.

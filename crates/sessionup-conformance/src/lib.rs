@@ -11,12 +11,13 @@
 //! use sessionup_conformance::Fixture;
 //! use sessionup_core::MemoryStore;
 //!
-//! sessionup_conformance::suite!(async || Fixture::new(MemoryStore::new()));
+//! sessionup_conformance::suite!(async || Fixture::with_clone(MemoryStore::new()));
 //! ```
 //!
 //! The expression makes an empty store. It is evaluated anew for each clause, within the runtime in
 //! which the clause runs. What the store needs for as long as it lives, a temporary directory, say,
-//! goes along with [`Fixture::keeping`].
+//! goes along with [`Fixture::keeping`]. A store that implements [`Clone`] is given to
+//! [`Fixture::with_clone`], so that its clones are tested too.
 //!
 //! To run clauses by hand, take them from [`CLAUSES`]:
 //!
@@ -44,7 +45,8 @@
 //! # What is not tested
 //!
 //! That success survives a crash, and that damage is reported: both take a hold of what lies below
-//! the store. The clauses in [`clauses`] are all that is tested. None of them sleeps, reads a clock
+//! the store. That a wrapper of a store returns the shared state of the store inside: no clause knows
+//! what is inside. The clauses in [`clauses`] are all that is tested. None of them sleeps, reads a clock
 //! or depends on how fast something is.
 
 #![expect(

@@ -8,6 +8,9 @@ use sessionup_core::{
     SecretHash, Session, SessionId, SessionLimit, Timestamp, UserKey,
 };
 
+/// More sessions of a user than a page of a list holds at most.
+pub(crate) const MANY: u32 = 1_100;
+
 /// One day in milliseconds.
 pub(crate) const DAY: i64 = 86_400_000;
 

@@ -142,6 +142,7 @@ macro_rules! __for_each_clause {
             }
             delete_user {
                 delete_user_deletes_all_sessions,
+                delete_user_deletes_many_sessions,
                 delete_user_keeps_the_excepted,
                 delete_user_takes_any_exceptions,
                 delete_user_deletes_exactly_this_user,
@@ -153,6 +154,7 @@ macro_rules! __for_each_clause {
             }
             delete_others {
                 delete_others_keeps_and_changes_one,
+                delete_others_deletes_many_sessions,
                 delete_others_makes_any_change,
                 delete_others_kept_session_has_new_deadline,
                 delete_others_kept_session_stays_usable,

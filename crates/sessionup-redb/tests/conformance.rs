@@ -21,7 +21,7 @@ fn builder() -> RedbStoreBuilder {
 fn in_file(builder: RedbStoreBuilder) -> Fixture {
     let directory = tempfile::tempdir().expect("a directory");
     let store = builder.open(directory.path().join("sessions.redb"));
-    Fixture::new(store.expect("a store")).keeping(directory)
+    Fixture::with_clone(store.expect("a store")).keeping(directory)
 }
 
 mod file {
@@ -54,7 +54,7 @@ mod borrowed_memory {
     sessionup_conformance::suite!(async || {
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
         let store = builder().on(Arc::new(database.expect("a database")));
-        Fixture::new(store.expect("a store"))
+        Fixture::with_clone(store.expect("a store"))
     });
 }
 

@@ -6,8 +6,9 @@ use sessionup_core::{Change, Meta, MetaChange, Record, Replaced, Store as _, Sto
 use crate::Fixture;
 use crate::races::fill;
 use crate::sample::{
-    DAY, ann, at, change_of_everything, confusable_users, deadline_at, ending_at, entries, hash,
-    id, idling, ids, kinds, ms, odd_ids, of_kind, record, record_of, record_with, records, user,
+    DAY, MANY, ann, at, change_of_everything, confusable_users, deadline_at, ending_at, entries,
+    hash, id, idling, ids, kinds, ms, odd_ids, of_kind, record, record_of, record_with, records,
+    user,
 };
 use crate::variety::{many, metas_out_of_bounds};
 
@@ -24,12 +25,12 @@ pub async fn delete_others_keeps_and_changes_one(fixture: &Fixture) {
         .await;
 
     let kept = deleted.kept.as_deref();
-    assert_eq!(
+    assert_answer!(
         kept,
         Some(&expected),
         "the answer has it as it is afterwards"
     );
-    assert_eq!(deleted.deleted, 149, "all others are deleted");
+    assert_answer!(deleted.deleted, 149, "all others are deleted");
     let why = "exactly the named session is kept, with the change";
     fixture.expect_there(&expected, at(10), why).await;
     fixture.expect_list(&ann(), &[id(70)], at(10), why).await;
@@ -37,6 +38,20 @@ pub async fn delete_others_keeps_and_changes_one(fixture: &Fixture) {
         fixture.expect_gone(&record, at(10), why).await;
         fixture.expect_no_record(&record, at(10), why).await;
     }
+}
+
+/// All others are deleted, be they many.
+pub async fn delete_others_deletes_many_sessions(fixture: &Fixture) {
+    fill(fixture, &records(0..=MANY), at(0)).await;
+
+    let change = Change::renew(hash(MANY), hash(MANY + 1));
+    let deleted = fixture.delete_others(&ann(), id(MANY), change, at(0)).await;
+
+    assert_answer!(deleted.deleted, u64::from(MANY), "all others are deleted");
+    let kept = deleted.kept.expect("the named session is kept");
+    let why = "exactly the named session is kept";
+    fixture.expect_there(&kept, at(0), why).await;
+    fixture.expect_no_trace(0..MANY, &[id(MANY)], why).await;
 }
 
 /// Whatever a change names is made, and what it does not name stays.
@@ -79,8 +94,8 @@ pub async fn delete_others_makes_any_change(fixture: &Fixture) {
 
         let deleted = fixture.delete_others(&ann(), id(1), change, at(10)).await;
 
-        assert_eq!(deleted.kept.as_deref(), Some(&expected), "{why}");
-        assert_eq!(deleted.deleted, 1, "the other one is deleted");
+        assert_answer!(deleted.kept.as_deref(), Some(&expected), "{why}");
+        assert_answer!(deleted.deleted, 1, "the other one is deleted");
         fixture.expect_there(&expected, at(10), &why).await;
         fixture.expect_list(&ann(), &[id(1)], at(10), &why).await;
         current = expected;
@@ -99,11 +114,11 @@ pub async fn delete_others_kept_session_has_new_deadline(fixture: &Fixture) {
 
         let why = "the new deadline is the one that counts";
         let last = at(deadline - 1);
-        assert_eq!(fixture.prune_all(last, 10).await, 0, "{why} to prune");
+        assert_answer!(fixture.prune_all(last, 10).await, 0, "{why} to prune");
         fixture.expect_there(&expected, last, why).await;
         fixture.expect_gone(&expected, at(deadline), why).await;
         let pruned = fixture.prune_all(at(deadline), 10).await;
-        assert_eq!(pruned, 1, "{why} to prune");
+        assert_answer!(pruned, 1, "{why} to prune");
     }
 }
 
@@ -112,7 +127,7 @@ pub async fn delete_others_of_absent_session_deletes_all(fixture: &Fixture) {
     let none = fixture
         .delete_others(&ann(), id(9), Change::default(), at(0))
         .await;
-    assert_eq!((none.deleted, none.kept), (0, None), "there is no session");
+    assert_answer!((none.deleted, none.kept), (0, None), "there is no session");
 
     for absent in odd_ids().into_iter().chain([id(9)]) {
         fill(fixture, &records(1..=3), at(0)).await;
@@ -122,10 +137,10 @@ pub async fn delete_others_of_absent_session_deletes_all(fixture: &Fixture) {
             .await;
 
         let why = format!("no session has the id {absent}, so none is kept");
-        assert_eq!(deleted.kept, None, "{why}");
-        assert_eq!(deleted.deleted, 3, "{why}");
+        assert_answer!(deleted.kept, None, "{why}");
+        assert_answer!(deleted.deleted, 3, "{why}");
         fixture.expect_list(&ann(), &[], at(0), &why).await;
-        assert_eq!(fixture.fetch(absent, at(0)).await, None, "{why}");
+        assert_answer!(fixture.fetch(absent, at(0)).await, None, "{why}");
         for record in records(1..=3) {
             fixture.expect_gone(&record, at(0), &why).await;
         }
@@ -145,8 +160,8 @@ pub async fn delete_others_of_expired_session_deletes_all(fixture: &Fixture) {
                 .await;
 
             let why = "an expired session is not kept";
-            assert_eq!(deleted.kept, None, "{why}");
-            assert_eq!(deleted.deleted, 2, "{why}");
+            assert_answer!(deleted.kept, None, "{why}");
+            assert_answer!(deleted.deleted, 2, "{why}");
             fixture.expect_list(&ann(), &[], at(100), why).await;
             fixture.expect_no_record(&record(n), at(100), why).await;
             fixture.delete(id(n), None).await;
@@ -166,8 +181,8 @@ pub async fn delete_others_of_foreign_session_deletes_all(fixture: &Fixture) {
             .await;
 
         let why = format!("the session is one of {key:?}");
-        assert_eq!(deleted.kept, None, "{why}");
-        assert_eq!(deleted.deleted, 3, "{why}");
+        assert_answer!(deleted.kept, None, "{why}");
+        assert_answer!(deleted.deleted, 3, "{why}");
         fixture.expect_list(&ann(), &[], at(0), &why).await;
         fixture.expect_there(&foreign, at(0), &why).await;
         fixture.delete(id(9), None).await;
@@ -202,8 +217,8 @@ pub async fn delete_others_of_changed_session_deletes_all(fixture: &Fixture) {
         let deleted = fixture.delete_others(&ann(), id(1), change, at(10)).await;
 
         let why = format!("the change starts from {name}, so nothing is kept");
-        assert_eq!(deleted.kept, None, "{why}");
-        assert_eq!(deleted.deleted, 2, "{why}");
+        assert_answer!(deleted.kept, None, "{why}");
+        assert_answer!(deleted.deleted, 2, "{why}");
         for record in [&before, &record(2)] {
             fixture.expect_gone(record, at(10), &why).await;
             fixture.expect_no_record(record, at(10), &why).await;
@@ -217,7 +232,7 @@ pub async fn delete_others_of_changed_session_deletes_all(fixture: &Fixture) {
         .delete_others(&ann(), id(1), over(known), at(10))
         .await;
     let kept = deleted.kept.as_deref();
-    assert_eq!(
+    assert_answer!(
         kept,
         expected.as_ref(),
         "a session that is as it was is kept"
@@ -255,8 +270,8 @@ pub async fn delete_others_with_invalid_meta_changes_nothing(fixture: &Fixture) 
     let made = fixture.try_create(&record(4), login, at(10)).await;
     assert!(made.is_ok(), "no login is overtaken, create said {made:?}");
     let deleted = fixture.delete_user_and_tell(&ann(), &[]).await;
-    assert_eq!(deleted.deleted, 4, "no session was deleted, expired or not");
-    assert_eq!(deleted.previous, opened, "this is the first deletion");
+    assert_answer!(deleted.deleted, 4, "no session was deleted, expired or not");
+    assert_answer!(deleted.previous, opened, "this is the first deletion");
 }
 
 /// Entries that are removed make room for those that are set, as in an update.
@@ -271,7 +286,7 @@ pub async fn delete_others_may_reach_bounds_of_meta(fixture: &Fixture) {
     let deleted = fixture.delete_others(&ann(), id(1), swap, at(0)).await;
 
     let kept = deleted.kept.as_deref();
-    assert_eq!(kept, expected.as_ref(), "what is removed makes room");
+    assert_answer!(kept, expected.as_ref(), "what is removed makes room");
 }
 
 /// Expired records that still lie there are deleted and counted as well.
@@ -285,7 +300,7 @@ pub async fn delete_others_reaches_expired_sessions(fixture: &Fixture) {
         .delete_others(&ann(), id(4), Change::default(), at(100))
         .await;
 
-    assert_eq!(deleted.deleted, 4, "expired records count like live ones");
+    assert_answer!(deleted.deleted, 4, "expired records count like live ones");
     for record in records(1..=2) {
         let why = "a deleted record is gone";
         fixture.expect_no_record(&record, at(100), why).await;
@@ -307,8 +322,8 @@ pub async fn delete_others_reaches_every_kind(fixture: &Fixture) {
             .await;
 
         let why = format!("one session of kind {} is kept", kept.session.kind);
-        assert_eq!(deleted.kept.as_deref(), Some(&expected), "{why}");
-        assert_eq!(deleted.deleted, sessions.len() as u64 - 1, "{why}");
+        assert_answer!(deleted.kept.as_deref(), Some(&expected), "{why}");
+        assert_answer!(deleted.deleted, sessions.len() as u64 - 1, "{why}");
         fixture.expect_there(&expected, at(10), &why).await;
         fixture.expect_list(&ann(), &[id(n)], at(10), &why).await;
         fixture.delete(id(n), None).await;
@@ -329,7 +344,7 @@ pub async fn delete_others_deletes_exactly_this_user(fixture: &Fixture) {
         let deleted = fixture
             .delete_others(user, id(kept(n)), Change::default(), at(0))
             .await;
-        assert_eq!(deleted.deleted, 1, "{user:?} has two sessions, one is kept");
+        assert_answer!(deleted.deleted, 1, "{user:?} has two sessions, one is kept");
         assert!(deleted.kept.is_some(), "the session is one of {user:?}");
         for (m, other) in (0..).zip(&users) {
             let left = if m <= n { 1 } else { 2 };
@@ -357,7 +372,7 @@ pub async fn create_after_delete_others_reuses_ids(fixture: &Fixture) {
 
     let why = "a session made anew has nothing of the former one";
     fixture.expect_list(&ann(), &[id(2)], at(0), why).await;
-    assert_eq!(fixture.prune_all(at(500), 10).await, 0, "{why}");
+    assert_answer!(fixture.prune_all(at(500), 10).await, 0, "{why}");
     fixture.expect_there(&bobs, at(500), why).await;
     let bob = user("bob");
     fixture.expect_list(&bob, &[id(1)], at(500), why).await;
@@ -374,13 +389,13 @@ pub async fn delete_others_kept_session_stays_usable(fixture: &Fixture) {
         let expected = change.apply(&current).unwrap().unwrap();
         let updated = fixture.update(id(1), change, at(90)).await;
         let why = "the kept session is a session like any other";
-        assert_eq!(updated.as_deref(), Some(&expected), "{why}");
+        assert_answer!(updated.as_deref(), Some(&expected), "{why}");
         fixture.expect_there(&expected, at(189), why).await;
         current = expected;
     }
     let why = "the former secret is worth nothing";
     let stale = Change::renew(hash(1), hash(7));
-    assert_eq!(fixture.update(id(1), stale, at(90)).await, None, "{why}");
+    assert_answer!(fixture.update(id(1), stale, at(90)).await, None, "{why}");
     assert!(fixture.delete(id(1), Some(&ann())).await, "it is Ann's");
     fixture
         .expect_gone(&current, at(90), "it was deleted")
@@ -392,6 +407,6 @@ async fn kept_by(fixture: &Fixture, before: &Record, change: Change) -> Record {
     let expected = change.apply(before).unwrap().unwrap();
     let deleted = fixture.delete_others(user, id, change, at(10)).await;
     let kept = deleted.kept.as_deref();
-    assert_eq!(kept, Some(&expected), "the named session is kept");
+    assert_answer!(kept, Some(&expected), "the named session is kept");
     expected
 }

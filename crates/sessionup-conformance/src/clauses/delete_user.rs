@@ -3,8 +3,8 @@
 use crate::Fixture;
 use crate::races::fill;
 use crate::sample::{
-    ann, at, confusable_users, ending_at, id, idling, ids, kinds, ms, odd_ids, of_kind, record,
-    record_of, records, user,
+    MANY, ann, at, confusable_users, ending_at, id, idling, ids, kinds, ms, odd_ids, of_kind,
+    record, record_of, records, user,
 };
 
 /// All sessions of the user are deleted, and their number is the answer.
@@ -23,6 +23,23 @@ pub async fn delete_user_deletes_all_sessions(fixture: &Fixture) {
         fixture.expect_gone(&record, at(0), why).await;
         fixture.expect_no_record(&record, at(0), why).await;
     }
+}
+
+/// All sessions of the user are deleted, be they many.
+pub async fn delete_user_deletes_many_sessions(fixture: &Fixture) {
+    fill(fixture, &records(0..MANY), at(0)).await;
+    fixture.create(&record_of("ann2", MANY), at(0)).await;
+
+    let deleted = fixture.delete_user(&ann(), &[]).await;
+
+    assert_answer!(deleted, u64::from(MANY), "all are deleted");
+    let why = "the sessions of the next user stay";
+    fixture
+        .expect_there(&record_of("ann2", MANY), at(0), why)
+        .await;
+    fixture.delete(id(MANY), None).await;
+    let why = "all sessions of the user are deleted";
+    fixture.expect_no_trace(0..MANY, &[], why).await;
 }
 
 /// The sessions that are excepted are kept, exactly these.
@@ -150,7 +167,7 @@ pub async fn delete_user_reaches_every_kind(fixture: &Fixture) {
         fill(fixture, &sessions, at(0)).await;
         let deleted = fixture.delete_user(&ann(), &[kept.session.id]).await;
         let why = "sessions of every kind are deleted";
-        assert_eq!(deleted, sessions.len() as u64 - 1, "{why}");
+        assert_answer!(deleted, sessions.len() as u64 - 1, "{why}");
         let kind = &kept.session.kind;
         let why = format!("{why} but the excepted one of kind {kind}");
         fixture

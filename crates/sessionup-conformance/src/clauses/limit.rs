@@ -156,20 +156,20 @@ pub async fn limit_counts_sessions_of_one_kind(fixture: &Fixture) {
             .create_with(&of_kind(n, &Kind::USER), limited(3, policy), at(50))
             .await;
         let why = "sessions of other kinds do not count";
-        assert_eq!(created, Created::default(), "{why}, {policy:?}");
+        assert_answer!(created, Created::default(), "{why}, {policy:?}");
     }
     let refused = fixture
         .try_create(&of_kind(8, &Kind::GUEST), limited(3, Refuse), at(50))
         .await;
     expect_refused(&refused, 3);
     let evicted = evicted_by(fixture, 9, limited(2, EvictOldest)).await;
-    assert_eq!(evicted, ids([5, 6]), "those of the same kind give way");
+    assert_answer!(evicted, ids([5, 6]), "those of the same kind give way");
 
     let why = "a limit has nothing to do with other kinds";
     let left = ids([1, 2, 3, 4, 7, 9]);
     let mut listed = fixture.listed_ids(&ann(), at(50)).await;
     listed.sort_unstable();
-    assert_eq!(listed, left, "{why}");
+    assert_answer!(listed, left, "{why}");
 }
 
 /// A replaced session of another kind makes no room: those of the new one's kind all count.
@@ -188,7 +188,7 @@ pub async fn limit_replacing_another_kind_makes_no_room(fixture: &Fixture) {
     let options = replacing(3).limited(limited(2, EvictOldest).limit);
     let created = fixture.create_with(&record(4), options, at(50)).await;
     let expected = Created::new(true, ids([1]));
-    assert_eq!(created, expected, "one session of each kind ends");
+    assert_answer!(created, expected, "one session of each kind ends");
 }
 
 /// The session that is replaced does not count.

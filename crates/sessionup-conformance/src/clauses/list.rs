@@ -7,8 +7,8 @@ use sessionup_core::{Change, Kind, LimitPolicy, ListOptions, Record, RecordPage,
 use crate::Fixture;
 use crate::races::fill;
 use crate::sample::{
-    ann, at, confusable_users, ending_at, entries, hash, id, idling, ids, limited, ms, odd_ids,
-    record, record_of, record_with, records, replacing, user,
+    MANY, ann, at, confusable_users, ending_at, entries, hash, id, idling, ids, limited, ms,
+    odd_ids, record, record_of, record_with, records, replacing, user,
 };
 
 /// The sessions of a page are in the order of their ids, whatever the order of their creation.
@@ -93,7 +93,7 @@ pub async fn list_page_takes_any_cursor(fixture: &Fixture) {
         let options = ListOptions::default().after(*cursor);
         let listed = fixture.pages(&ann(), options, at(0)).await;
         let expected = &all[n + 1..];
-        assert_eq!(listed, expected, "the list behind {cursor}");
+        assert_answer!(listed, expected, "the list behind {cursor}");
     }
 }
 
@@ -102,13 +102,13 @@ pub async fn list_page_takes_any_limit(fixture: &Fixture) {
     let mut options = ListOptions::default();
     options.limit = NonZeroUsize::MAX;
     let none = fixture.pages(&ann(), options.clone(), at(0)).await;
-    assert_eq!(none, [], "a user without sessions has none");
+    assert_answer!(none, [], "a user without sessions has none");
 
     fill(fixture, &records(0..10), at(0)).await;
     let listed = fixture.pages(&ann(), options.clone(), at(0)).await;
-    assert_eq!(listed, ids(0..10), "pages hold all sessions");
+    assert_answer!(listed, ids(0..10), "pages hold all sessions");
     let listed = fixture.pages(&ann(), options.after(id(4)), at(0)).await;
-    assert_eq!(listed, ids(5..10), "the list behind 4");
+    assert_answer!(listed, ids(5..10), "the list behind 4");
 }
 
 /// A session that is there from the first page to the last is on exactly one of them, whatever is
@@ -140,7 +140,7 @@ pub async fn list_pages_hold_what_stays_meanwhile(fixture: &Fixture) {
 
     listed.retain(|listed| ![id(5), id(10)].contains(listed));
     let expected = ids([20, 30, 40, 50, 60]);
-    assert_eq!(listed, expected, "what stays is on exactly one page");
+    assert_answer!(listed, expected, "what stays is on exactly one page");
 }
 
 /// With a kind, a page has the sessions of this kind alone; without one, those of every kind.
@@ -250,11 +250,11 @@ pub async fn users_and_ids_are_not_run_together(fixture: &Fixture) {
 
 /// A list holds all sessions of a user, be they many.
 pub async fn list_holds_many_sessions(fixture: &Fixture) {
-    fill(fixture, &records(0..300), at(0)).await;
-    fixture.create(&record_of("ann2", 300), at(0)).await;
+    fill(fixture, &records(0..MANY), at(0)).await;
+    fixture.create(&record_of("ann2", MANY), at(0)).await;
 
     let why = "a list holds all live sessions of the user";
-    fixture.expect_list(&ann(), &ids(0..300), at(0), why).await;
+    fixture.expect_list(&ann(), &ids(0..MANY), at(0), why).await;
 }
 
 /// After every operation list and fetch tell the same.

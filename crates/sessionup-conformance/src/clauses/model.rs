@@ -106,15 +106,15 @@ impl Run<'_> {
             .delete_others(&user, id, change.clone(), now)
             .await;
         let what = format!("delete of the others of {user:?} than {id} with {change:?}");
-        assert_eq!(subject.kept, reference.kept, "kept by {what}");
-        assert_eq!(subject.deleted, reference.deleted, "number, {what}");
+        assert_answer!(subject.kept, reference.kept, "kept by {what}");
+        assert_answer!(subject.deleted, reference.deleted, "number, {what}");
         "after a delete of others"
     }
 
     async fn delete_all(&mut self) -> &'static str {
         let subject = self.subject.delete_all().await;
         let reference = self.reference.delete_all().await;
-        assert_eq!(subject, reference, "number of all that were deleted");
+        assert_answer!(subject, reference, "number of all that were deleted");
         "after a delete of all"
     }
 
@@ -152,15 +152,16 @@ impl Run<'_> {
 
         let all = self.reference.pages(&user, options.clone(), now).await;
         let pages = self.subject.pages(&user, options.clone(), now).await;
-        assert_eq!(pages, all, "{why}: pages of {user:?} by {options:?}");
+        assert_answer!(pages, all, "{why}: pages of {user:?} by {options:?}");
         let page = self.subject.page(&user, options.clone(), now).await;
         let is_on_page = |id: &&SessionId| page.next.is_none_or(|next| **id <= next);
         let mut expected = Vec::new();
         for id in all.iter().filter(is_on_page) {
             expected.extend(self.reference.fetch(*id, now).await);
         }
-        assert_eq!(
-            page.records, expected,
+        assert_answer!(
+            page.records,
+            expected,
             "{why}: page of {user:?} by {options:?}, up to {:?}",
             page.next
         );

@@ -75,8 +75,8 @@ pub async fn login_from_before_delete_others_is_refused(fixture: &Fixture) {
         let begun = fixture.store().epoch();
         let change = Change::renew(hash(1), hash(1));
         let outcome = fixture.delete_others(&ann(), id(1), change, at(0)).await;
-        assert_eq!(outcome.kept.is_some(), kept, "{why}");
-        assert_eq!(outcome.deleted, deleted, "{why}");
+        assert_answer!(outcome.kept.is_some(), kept, "{why}");
+        assert_answer!(outcome.deleted, deleted, "{why}");
         for login in [record(9), of_kind(9, &Kind::GUEST)] {
             expect_overtaken(fixture, &login, begun, CreateOptions::default()).await;
         }
@@ -125,16 +125,16 @@ pub async fn delete_others_tells_of_the_one_before(fixture: &Fixture) {
     let opened = fixture.store().epoch();
 
     let first = delete_others(1, "ann").await;
-    assert_eq!(first.previous, opened, "there was none before");
-    assert_eq!(first.epoch, fixture.store().epoch(), "it is the latest");
+    assert_answer!(first.previous, opened, "there was none before");
+    assert_answer!(first.epoch, fixture.store().epoch(), "it is the latest");
     delete_others(1, "bob").await;
     let second = delete_others(1, "ann").await;
-    assert_eq!(second.previous, first.epoch, "that of the same user");
-    assert_eq!(second.epoch, fixture.store().epoch(), "it is the latest");
+    assert_answer!(second.previous, first.epoch, "that of the same user");
+    assert_answer!(second.epoch, fixture.store().epoch(), "it is the latest");
     let third = fixture.delete_user_and_tell(&ann(), &[]).await;
-    assert_eq!(third.previous, second.epoch, "told by delete_user");
+    assert_answer!(third.previous, second.epoch, "told by delete_user");
     let fourth = delete_others(9, "ann").await;
-    assert_eq!(fourth.previous, third.epoch, "that of delete_user");
+    assert_answer!(fourth.previous, third.epoch, "that of delete_user");
 
     let (login, none) = (record(2), CreateOptions::default());
     expect_overtaken(fixture, &login, third.epoch, none).await;
@@ -154,13 +154,13 @@ pub async fn login_from_before_delete_all_is_refused(fixture: &Fixture) {
         expect_overtaken(fixture, &login, begun, CreateOptions::default()).await;
     };
     let begun = fixture.store().epoch();
-    assert_eq!(fixture.delete_all().await, 0, "there is none");
+    assert_answer!(fixture.delete_all().await, 0, "there is none");
     expect_refused(begun).await;
 
     fixture.create(&record(1), at(0)).await;
     fixture.delete_user(&user("bob"), &[]).await;
     let begun = fixture.store().epoch();
-    assert_eq!(fixture.delete_all().await, 1, "there is one");
+    assert_answer!(fixture.delete_all().await, 1, "there is one");
     expect_refused(begun).await;
 }
 
@@ -185,13 +185,13 @@ pub async fn delete_user_after_delete_all_tells_of_it(fixture: &Fixture) {
 
     for key in ["ann", "bob"] {
         let deleted = fixture.delete_user_and_tell(&user(key), &[]).await;
-        assert_eq!(deleted.previous, all, "{key:?}: all were deleted before");
+        assert_answer!(deleted.previous, all, "{key:?}: all were deleted before");
     }
     let (carl, change) = (user("carl"), Change::default());
     let deleted = fixture.delete_others(&carl, id(1), change, at(0)).await;
-    assert_eq!(deleted.previous, all, "all were deleted before");
+    assert_answer!(deleted.previous, all, "all were deleted before");
     let again = fixture.delete_user_and_tell(&carl, &[]).await;
-    assert_eq!(again.previous, deleted.epoch, "that of the user is later");
+    assert_answer!(again.previous, deleted.epoch, "that of the user is later");
 }
 
 /// A delete of one session refuses no login, nor does another login.

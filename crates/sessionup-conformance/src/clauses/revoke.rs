@@ -43,7 +43,7 @@ pub async fn session_deleted_with_others_never_comes_back(fixture: &Fixture) {
             fixture.create(&record(ROUNDS + n), at(0)).await;
             let change = Change::touch(at(5));
             let deleted = fixture.delete_others(&ann(), kept, change, at(0)).await;
-            assert_eq!(deleted.deleted, 1, "it was there");
+            assert_answer!(deleted.deleted, 1, "it was there");
             assert!(fixture.delete(kept, None).await, "the other one was kept");
         })
     };
@@ -54,7 +54,7 @@ pub async fn session_deleted_with_others_never_comes_back(fixture: &Fixture) {
 pub async fn session_deleted_with_all_never_comes_back(fixture: &Fixture) {
     let delete_all: End = |fixture, _| {
         Box::pin(async move {
-            assert_eq!(fixture.delete_all().await, 1, "it was there");
+            assert_answer!(fixture.delete_all().await, 1, "it was there");
         })
     };
     expect_end(fixture, delete_all).await;
@@ -186,7 +186,7 @@ pub async fn delete_others_ends_what_was_made_before(fixture: &Fixture) {
         let why = "what was made meanwhile is there or gone as a whole";
         fixture.expect_agreement(&meanwhile, at(0), why).await;
         let left = fixture.delete_user(&ann(), &[]).await;
-        assert_eq!(deleted + left, 30, "as many were deleted as were missing");
+        assert_answer!(deleted + left, 30, "as many were deleted as were missing");
     }
 }
 
@@ -210,7 +210,7 @@ pub async fn delete_all_ends_what_was_made_before(fixture: &Fixture) {
         let why = "what was made meanwhile is there or gone as a whole";
         fixture.expect_agreement(&meanwhile, at(0), why).await;
         let left = fixture.delete_all().await;
-        assert_eq!(deleted + left, 30, "as many were deleted as were missing");
+        assert_answer!(deleted + left, 30, "as many were deleted as were missing");
     }
 }
 
@@ -234,7 +234,7 @@ pub async fn delete_others_is_never_seen_by_halves(fixture: &Fixture) {
         };
         let deleted = while_looking(fixture, look, work).await;
 
-        assert_eq!(deleted.deleted, u64::from(SESSIONS) - 1, "all others");
+        assert_answer!(deleted.deleted, u64::from(SESSIONS) - 1, "all others");
         assert!(fixture.delete(id(kept), None).await, "it was kept");
     }
 }
@@ -255,7 +255,7 @@ pub async fn delete_all_is_never_seen_by_halves(fixture: &Fixture) {
         };
         let work = |fixture: Fixture| async move { fixture.delete_all().await };
         let deleted = while_looking(fixture, look, work).await;
-        assert_eq!(deleted, u64::from(SESSIONS), "all sessions are deleted");
+        assert_answer!(deleted, u64::from(SESSIONS), "all sessions are deleted");
     }
 }
 
@@ -273,9 +273,9 @@ pub async fn delete_others_at_once_leave_no_session(fixture: &Fixture) {
         let answers = at_once(fixture, 0..4, act).await;
 
         let kept = answers.iter().filter(|answer| answer.kept.is_some());
-        assert_eq!(kept.count(), 1, "one deletion finds its session as it was");
+        assert_answer!(kept.count(), 1, "one deletion finds its session as it was");
         let deleted: u64 = answers.iter().map(|answer| answer.deleted).sum();
-        assert_eq!(deleted, 4, "each session is deleted once");
+        assert_answer!(deleted, 4, "each session is deleted once");
         let why = "the second deletion keeps nothing";
         fixture.expect_list(&ann(), &[], at(0), why).await;
         for record in records(first..first + 4) {
@@ -299,14 +299,14 @@ pub async fn delete_others_or_renewal_at_once_is_made(fixture: &Fixture) {
             let deleted = fixture.delete_others(&anns, id(n), change(1_002), at(0));
             let deleted = deleted.await;
             let expected = if deleted.kept.is_some() { 1 } else { 2 };
-            assert_eq!(deleted.deleted, expected, "one other, and what is not kept");
+            assert_answer!(deleted.deleted, expected, "one other, and what is not kept");
             deleted.kept
         };
         let deletes_first = n.is_multiple_of(2);
         let answers = at_once(fixture, [deletes_first, !deletes_first], act).await;
 
         let made: Vec<_> = answers.iter().flatten().collect();
-        assert_eq!(made.len(), 1, "of changes from one secret one is made");
+        assert_answer!(made.len(), 1, "of changes from one secret one is made");
         let kept = if deletes_first {
             &answers[0]
         } else {
@@ -356,7 +356,7 @@ pub async fn delete_others_at_once_keeps_other_changes(fixture: &Fixture) {
         }
         let why = "list and fetch agree";
         fixture.expect_there(&after, at(0), why).await;
-        assert_eq!(fixture.delete_user(&ann(), &[]).await, 1, "one was kept");
+        assert_answer!(fixture.delete_user(&ann(), &[]).await, 1, "one was kept");
     }
 }
 

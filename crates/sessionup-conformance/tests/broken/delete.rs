@@ -106,6 +106,36 @@ defect!(
 
 defect!(
     /// Deletes one page.
+    DeletesOnePage {
+        delete_user(self, inner, user, except) {
+            let mut ids = ids(&inner.list(user, BEFORE_ALL).await?, except);
+            ids.truncate(1_000);
+            delete_each(inner, user, &ids).await
+        }
+    }
+);
+
+defect!(
+    /// Leaves the deadlines of many sessions filed, and counts them with the next prune.
+    LeavesDeadlinesOfMany(Mutex<BTreeSet<SessionId>>) {
+        delete_user(self, inner, user, except) {
+            let ids = ids(&inner.list(user, BEFORE_ALL).await?, except);
+            if ids.len() > 1_000 {
+                self.0.lock().unwrap().extend(&ids);
+            }
+            inner.delete_user(user, except).await
+        }
+        prune(self, inner, now, at_most) {
+            let mut pruned = inner.prune(now, at_most).await?;
+            let filed = std::mem::take(&mut *self.0.lock().unwrap());
+            pruned.deleted += u64::from(!filed.is_empty() && at_most > 0);
+            Ok(pruned)
+        }
+    }
+);
+
+defect!(
+    /// Deletes ten.
     DeletesPart {
         delete_user(self, inner, user, except) {
             let mut ids = ids(&inner.list(user, BEFORE_ALL).await?, except);

@@ -14,7 +14,7 @@ defect!(
         }
         delete_all(self, inner) {
             let records = self.0.list(inner, |_| true, BEFORE_ALL).await?;
-            let left = records.into_iter().skip(100).collect();
+            let left = records.into_iter().skip(1_000).collect();
             spare(inner, left).await
         }
     }

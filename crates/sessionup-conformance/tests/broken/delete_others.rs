@@ -53,7 +53,7 @@ defect!(
     OthersOfOnePage {
         delete_others(self, inner, user, id, change, now) {
             let others = others(inner, user, id).await?;
-            let left: Vec<_> = others.into_iter().skip(100).collect();
+            let left: Vec<_> = others.into_iter().skip(1_000).collect();
             spare(inner, user, id, change, now, left).await
         }
     }

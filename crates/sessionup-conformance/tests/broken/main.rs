@@ -213,6 +213,7 @@ caught! {
         delete_user_is_never_seen_by_halves,
         dropped_delete_user_is_whole_or_nothing;
     delete::DeletesOneKind by delete_of_any_kind_ends_the_session;
+    delete::DeletesOnePage by delete_user_deletes_many_sessions;
     delete::DeletesPart by delete_user_deletes_all_sessions;
     delete::DeletesUserOfOneKind by delete_user_reaches_every_kind;
     delete::HidesThenDeletes by dropped_delete_is_whole_or_nothing;
@@ -222,6 +223,7 @@ caught! {
     delete::IgnoresOwner by delete_by_another_user_leaves_the_session_alone;
     delete::KeepsAllIfExcepting by delete_user_keeps_the_excepted;
     delete::KeepsTombstones by user_may_return_after_delete_user;
+    delete::LeavesDeadlinesOfMany by delete_user_deletes_many_sessions;
     delete::RefusesOwners by delete_by_its_owner_ends_the_session;
     delete::SaysItDeleted by
         second_delete_deletes_nothing,
@@ -260,7 +262,7 @@ caught! {
     delete_others::OthersOfOneKind by
         delete_others_reaches_every_kind,
         answers_are_those_of_the_reference;
-    delete_others::OthersOfOnePage by delete_others_keeps_and_changes_one;
+    delete_others::OthersOfOnePage by delete_others_deletes_many_sessions;
     delete_others::OthersOvertakeThoughRefused by delete_others_with_invalid_meta_changes_nothing;
     delete_others::OthersReadThenWrite by
         delete_others_at_once_leave_no_session,

@@ -50,11 +50,18 @@ impl AppState {
             Some(own) if own.user_key.as_str() == name => (Asker::User, Subject::Session(own.id)),
             _ => (Asker::Stranger, Subject::Account(name)),
         };
-        let turn = self.passwords.turn(asker)?;
-        let counted = self.take_try(name, network, subject).await?;
+        // A network pays for each try, also for one that is refused for its account: otherwise a
+        // flood against one account would cost its sender nothing.
+        self.take(&[Subject::Network(network)])?;
+        let subject = self.take_try(name, network, subject).await?;
+        let turn = self.passwords.turn(asker).inspect_err(|_| {
+            // Nobody looked at the password.
+            self.tries().give_back(&[subject], self.started.elapsed());
+        })?;
         let stored = self.accounts.hash_of(name).await?;
         let is_right = turn.verify(password, stored.clone()).await?;
         if is_right {
+            let counted = [Subject::Network(network), subject];
             self.tries().give_back(&counted, self.started.elapsed());
         }
         Ok(stored.filter(|_| is_right))
@@ -70,34 +77,26 @@ impl AppState {
         password: NewPassword,
         network: Network,
     ) -> Result<PasswordHash, PageError> {
-        let turn = self.passwords.turn(Asker::Stranger)?;
         self.take(&[Subject::Network(network)])?;
+        let turn = self.passwords.turn(Asker::Stranger)?;
         Ok(turn.hash(password).await?)
     }
 
-    /// Takes a try, and says whose it was.
+    /// Takes a try of an account or session, and says whose it was. To be called when the network
+    /// has paid: one that floods us causes no reads.
     async fn take_try<'a>(
         &self,
         name: &'a str,
         network: Network,
         subject: Subject<'a>,
-    ) -> Result<[Subject<'a>; 2], PageError> {
-        let of = |subject| [Subject::Network(network), subject];
-        match self.take(&of(subject)) {
-            // A network that floods us causes no reads.
-            Err(PageError::TooManyTries { .. })
-                if self.has_try(Subject::Network(network))
-                    && self.is_used_in(name, network).await? =>
-            {
+    ) -> Result<Subject<'a>, PageError> {
+        match self.take(&[subject]) {
+            Err(PageError::TooManyTries { .. }) if self.is_used_in(name, network).await? => {
                 let subject = Subject::AccountIn(name, network);
-                self.take(&of(subject)).map(|()| of(subject))
+                self.take(&[subject]).map(|()| subject)
             }
-            taken => taken.map(|()| of(subject)),
+            taken => taken.map(|()| subject),
         }
-    }
-
-    fn has_try(&self, subject: Subject<'_>) -> bool {
-        self.tries().wait(subject, self.started.elapsed()).is_zero()
     }
 
     /// Says whether an account is logged in somewhere in a network.

@@ -168,6 +168,20 @@ fn change_that_cannot_end_others_changes_nothing() {
     assert!(stage.password_is(ANNS) && !stage.password_is(NEW));
 }
 
+/// The others, and this session, may have ended: to put the old password back would help a thief.
+#[test]
+fn change_of_unknown_outcome_keeps_new_password() {
+    let mut stage = Stage::new();
+    stage.store.once(Before::DeleteOthers, async {
+        Err(StoreError::outcome_unknown("the answer was lost"))
+    });
+
+    let answer = stage.ann.post("/password", &CHANGE);
+
+    assert_eq!(answer.status, 503);
+    assert!(stage.password_is(NEW) && !stage.password_is(ANNS));
+}
+
 #[test]
 fn change_that_cannot_renew_changes_nothing() {
     let mut stage = Stage::new();

@@ -177,6 +177,25 @@ fn login_from_exhausted_network_asks_no_store() {
     });
 }
 
+/// Guesses that are refused for their account cost their network tries, and in the end no read.
+#[test]
+fn refused_tries_on_one_account_exhaust_the_network() {
+    let store = Interrupted::default();
+    let stage = InProcess::over(store.clone());
+    let app = &stage.app;
+    stage.block_on(async {
+        register_ann(app).await;
+        for _ in 0..30 {
+            log_in(app, ELSEWHERE, "ann", "a guess").await;
+        }
+        store.once(Before::List, async { Err(StoreError::Overloaded) });
+        for name in ["ann", "bob"] {
+            let guess = log_in(app, ELSEWHERE, name, "a guess").await;
+            assert_eq!(guess.status(), 429, "{name}");
+        }
+    });
+}
+
 #[test]
 fn right_passwords_use_up_no_tries() {
     let stage = InProcess::start();

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
-use sessionup::{CurrentSession, Sessions, UserKey};
+use sessionup::{CurrentSession, Sessions, StoreError, UserKey};
 
 use crate::app::AppState;
 use crate::hashing::Asker;
@@ -64,7 +64,8 @@ pub(crate) async fn change(
 /// the one that was verified.
 ///
 /// If the sessions cannot be ended, the old password is put back: a new one that leaves everybody in
-/// would look like a change that helped.
+/// would look like a change that helped. If it is unknown whether they were, the new one stays: they
+/// may have ended, this one too.
 async fn apply(
     app: AppState,
     sessions: Sessions,
@@ -85,7 +86,11 @@ async fn apply(
     } else {
         sessions.reauthenticate().await.map(drop)
     };
-    if let Err(sessionup::Error::Store(_)) = &finished {
+    let is_unchanged = match &finished {
+        Err(sessionup::Error::Store(error)) => !matches!(error, StoreError::OutcomeUnknown { .. }),
+        Ok(()) | Err(_) => false,
+    };
+    if is_unchanged {
         accounts.replace_hash(name, new, old).await?;
     }
     Ok(finished.map(|()| true)?)

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use serde_json::json;
+use sessionup_core::{Change, SecretHash, Store};
 use sessionup_redb::RedbStore;
-use support::{Place, ended, id, session};
+use support::{Place, ended, id, now, session};
 
 /// A file from which session 2 was revoked since it was backed up, and in which 3 was made.
 fn backed_up() -> Place {
@@ -222,4 +223,24 @@ fn sessions_that_came_back_can_be_revoked() {
     let line = ["revoke", "--yes", "--db", "s.redb"].map(str::to_owned);
     assert_eq!(place.run_with(line.into_iter().chain(back)).code, 0);
     assert_eq!(ids(&place, "s.redb"), names([1, 5]));
+}
+
+/// A token that was renewed because it was stolen logs in again.
+#[test]
+fn restore_of_an_older_token_is_told() {
+    let place = Place::new();
+    place.fill([session(1, "ann"), session(2, "bob")]);
+    place.done("backup backup.redb");
+    let store = place.store();
+    let record = block_on(store.fetch(id(1), now())).unwrap().unwrap();
+    let renew = Change::renew(record.secret_hash, SecretHash::from_bytes([0x77; 32]));
+    let renewed = block_on(store.update(id(1), renew, now())).unwrap();
+    assert!(renewed.is_some());
+    block_on(store.close());
+
+    let run = place.done("restore backup.redb --yes --json");
+    assert_eq!(run.json()["come_back"], json!(names([1])));
+    let told = "1 session of the backup would come back, which were revoked, have ended or have another \
+                token since";
+    assert!(run.stderr.contains(told), "{run:?}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sessionup_bolt::durable::{self, Disk, SystemDisk};
-use sessionup_core::{Session, SessionId, Timestamp};
+use sessionup_core::{Record, Session, SessionId, Timestamp};
 use sessionup_redb::Report;
 
 use super::{backup, check};
@@ -245,7 +245,7 @@ impl Plan {
         let number = difference.come_back.len() as u64;
         if number > 0 {
             output::tell(&format!(
-                "{} of the backup would come back, which were revoked or have ended since:",
+                "{} of the backup would come back, which were revoked, have ended or have another token since:",
                 output::sessions(number)
             ));
             let width = output::width_aside();
@@ -285,7 +285,9 @@ impl Difference {
         backup.each(|id, record| {
             bar.inc(1);
             let Ok(record) = record else { return Ok(()) };
-            if record.session.is_live(now) && !present.has(id)? {
+            // One whose token was renewed since comes back with the token that it had.
+            let has_token = |present: Record| present.secret_hash == record.secret_hash;
+            if record.session.is_live(now) && !present.record(id)?.is_some_and(has_token) {
                 difference.come_back.push(id);
                 if difference.first.len() < SHOWN {
                     difference.first.push(record.session);

@@ -139,6 +139,11 @@ impl Records {
         Ok(self.0.count()?)
     }
 
+    /// Returns the record of an id; `None` if there is none, or if it cannot be read.
+    pub(crate) fn record(&self, id: SessionId) -> Result<Option<Record>, Failure> {
+        Ok(self.0.find(id)?.and_then(|(_, record)| record.ok()))
+    }
+
     /// Says whether there is a record, readable or not.
     pub(crate) fn has(&self, id: SessionId) -> Result<bool, Failure> {
         Ok(self.0.find(id)?.is_some())

@@ -395,6 +395,36 @@ async fn open_beside_server_of_replaced_file_is_refused() {
     impatient().open(&place.path).unwrap();
 }
 
+/// A file that is made there would be in the way when the server's own is put back.
+#[tokio::test]
+async fn open_beside_server_of_deleted_file_makes_none() {
+    let place = Place::new();
+    let store = place.store();
+    create(&store, 1, "ann").await.unwrap();
+    let aside = place.directory.path().join("aside.redb");
+    fs::rename(&place.path, &aside).unwrap();
+    let before = place.names();
+
+    let refused = [
+        builder()
+            .lock_wait(Duration::ZERO)
+            .open(&place.path)
+            .map(drop),
+        open_database(&place.path, Duration::ZERO).map(drop),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(&refused, Err(OpenError::ServerListens { path, socket })
+                if *path == place.path && *socket == place.socket()),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(place.names(), before);
+    fs::rename(&aside, &place.path).unwrap();
+    assert!(place.control().delete(id(1), None).unwrap());
+    store.close().await;
+}
+
 /// Whoever opens a database without us is told when the store is to listen.
 #[test]
 fn borrowed_store_beside_listening_server_is_refused() {

@@ -8,13 +8,14 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
@@ -284,6 +285,92 @@ async fn many_come_piece_by_piece() {
     let of_ann = ids(&control.of_user(&user("ann")).unwrap());
     assert_eq!(of_ann, (0..1_500).map(id).collect::<Vec<_>>());
     assert_eq!(ids(&control.after(Some(id(7)), 0).unwrap()), [id(8)]);
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.build().unwrap().block_on(future)
+}
+
+async fn touch(store: &RedbStore, number: u64, millis: i64) -> Option<i64> {
+    let touched = store.update(id(number), Change::touch(at(millis)), at(millis));
+    let record = touched.await.unwrap();
+    record.map(|record| record.session.last_seen_at.as_millis())
+}
+
+/// Holds the reading of records at each of its reads in turn.
+fn uses_go_on_while_records_are_read(uses: u64, of_user: bool) {
+    let place = Place::new();
+    drop(builder().open(&place.path).unwrap());
+    let disk = support::Disk::default();
+    disk.without_cache();
+    let settings = builder().control_beside(&place.path);
+    let store = disk.store_with(settings.readers(NonZeroUsize::new(2).unwrap()));
+    run(async {
+        create_many(&store, 101..161, "ann").await;
+        create_many(&store, 1_000..1_000 + uses, "dan").await;
+        for number in 1_000..1_000 + uses {
+            assert_eq!(touch(&store, number, 300).await, Some(300));
+        }
+        create(&store, 11, "bob").await.unwrap();
+        create(&store, 12, "cid").await.unwrap();
+        assert_eq!(touch(&store, 101, 400).await, Some(400));
+    });
+    let control = Arc::new(place.control());
+    let read = {
+        let control = Arc::clone(&control);
+        move || {
+            if of_user {
+                return control.of_user(&user("ann")).unwrap();
+            }
+            control.after(Some(id(100)), 60).unwrap()
+        }
+    };
+    disk.hold_read(u64::MAX);
+    assert_eq!(read().len(), 60);
+    let reads = disk.passed(u64::MAX);
+    disk.release_read();
+    assert!(reads >= 4, "{reads} reads show nothing");
+
+    for after in 0..reads {
+        disk.hold_read(after);
+        let millis = 500 + i64::try_from(after).unwrap();
+        let held = std::thread::spawn(read.clone());
+        assert!(disk.wait_for_read(), "read {after} did not come");
+        let (done, others) = mpsc::channel();
+        let working = {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                for number in [11, 12] {
+                    assert_eq!(run(touch(&store, number, millis)), Some(millis));
+                }
+                done.send(()).unwrap();
+            })
+        };
+        let went_on = others.recv_timeout(Duration::from_secs(60));
+        disk.release_read();
+        went_on.unwrap_or_else(|_| panic!("uses waited for records at read {after}"));
+        working.join().unwrap();
+        let found = held.join().unwrap();
+        assert_eq!(found.len(), 60);
+        assert_eq!(found[0].1.as_ref().unwrap().last_seen_at, at(400));
+    }
+}
+
+#[test]
+fn uses_while_records_are_read_go_on() {
+    uses_go_on_while_records_are_read(0, false);
+}
+
+#[test]
+fn uses_while_records_of_user_are_read_go_on() {
+    uses_go_on_while_records_are_read(0, true);
+}
+
+/// More uses than are copied as they are.
+#[test]
+fn many_uses_while_records_are_read_go_on() {
+    uses_go_on_while_records_are_read(300, false);
 }
 
 #[tokio::test]
@@ -822,7 +909,7 @@ async fn closing_ends_requests_and_waits_for_none() {
     create_many(&store, 0..2_000, "ann").await;
     let _silent = UnixStream::connect(place.socket()).unwrap();
     let control = place.control();
-    let (begun, first) = std::sync::mpsc::channel();
+    let (begun, first) = mpsc::channel();
     let revoking = std::thread::spawn(move || {
         let mut ended = Vec::new();
         for number in 0.. {
@@ -1015,7 +1102,7 @@ async fn server_killed_while_it_is_asked_has_done_what_it_answered() {
 
         let mut server = Server::open(&place.path);
         let control = place.control();
-        let (answered, answers) = std::sync::mpsc::channel();
+        let (answered, answers) = mpsc::channel();
         let asked = numbers.clone();
         let revoking = std::thread::spawn(move || {
             for number in asked {

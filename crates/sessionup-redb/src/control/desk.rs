@@ -11,8 +11,9 @@ use sessionup_core::{Clock, Event, RevokedBy, SessionId, Store, StoreError, Time
 
 use crate::control::backup::{self, Made};
 use crate::control::protocol::{
-    Answer, PIECE, PIECE_BYTES, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
+    Answer, PIECE, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
 };
+use crate::control::records::Query;
 use crate::control::server::{Answers, Reply, Undo};
 use crate::database::ReadFailure;
 use crate::error::Halt;
@@ -21,7 +22,7 @@ use crate::queue::Room;
 use crate::reader;
 use crate::shared::Shared;
 use crate::store::RedbStore;
-use crate::walk::{self, Counting, Found, Limit, Whose};
+use crate::walk::{self, Counting, Found};
 use crate::writer::operations::Delete;
 use crate::writer::prune::Prune;
 
@@ -179,58 +180,16 @@ impl Desk {
         Ok(Answer::Found(found.map(Sent::of).into_iter().collect()))
     }
 
-    /// Reads some records, of one user or all, from the first after an id; as
-    /// [`listing::page`](crate::listing::page) in what concerns uses and doubts.
+    /// Reads some records, of one user or all, from the first after an id.
     fn piece(
         &self,
         user: Option<&UserKey>,
         last: Option<SessionId>,
         at_most: usize,
     ) -> Result<Answer, Refusal> {
-        let shared = self.shared();
-        let mut piece = Vec::<Sent>::new();
-        let mut last = last;
-        // At least one: none is the end.
-        let limit = Limit {
-            records: at_most.clamp(1, PIECE),
-            bytes: PIECE_BYTES,
-            looks: PIECE,
-        };
-        // More than one round if all of a round's have ended or are in doubt: none would be the end.
-        while piece.is_empty() {
-            let revocations = shared.doubts.revocations();
-            let touches = shared.touches.hold();
-            let read = shared.place.read(|database| {
-                let schema = &shared.schema;
-                let Some(user) = user else {
-                    let transaction = database.begin_read()?;
-                    let piece = walk::piece(&transaction, schema, None, last, limit, revocations);
-                    return piece.map_err(Halt::Broken);
-                };
-                let (transaction, unlisted) =
-                    shared.unlisted.read(database, user, last, usize::MAX)?;
-                let unlisted = &unlisted;
-                let whose = Some(Whose { user, unlisted });
-                let piece = walk::piece(&transaction, schema, whose, last, limit, revocations);
-                piece.map_err(Halt::Broken)
-            });
-            let found = reader::answer(shared, read)?;
-            let doubts = shared.doubts.hold();
-            if found.last == last {
-                break;
-            }
-            last = found.last;
-            for (id, mut record) in found.found {
-                if doubts.contains(id) {
-                    continue;
-                }
-                if let Ok(record) = &mut record {
-                    touches.lay_over(record);
-                }
-                piece.push(Sent::of((id, record)));
-            }
-        }
-        Ok(Answer::Found(piece))
+        let query = Query { user, at_most };
+        let found = query.read(self.shared(), last)?;
+        Ok(Answer::Found(found.into_iter().map(Sent::of).collect()))
     }
 
     fn delete(&self, id: SessionId, owner: Option<&User>) -> Result<Answer, Refusal> {

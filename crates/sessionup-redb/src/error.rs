@@ -171,12 +171,12 @@ pub enum OpenError {
         /// The path of the file.
         path: PathBuf,
     },
-    /// A server listens beside the file and does not have this file open: the file was replaced while
+    /// A server listens beside the file and does not have this file open: it was replaced or deleted while
     /// the server ran, or the server failed to read its file and is opening it anew. Stop that server,
     /// or ask it with [`Control`](crate::Control).
     #[error(
-        "a server listens at {} but does not have {} open: the file was replaced while the server ran, \
-         or the server is opening it anew; stop that server first",
+        "a server listens at {} but does not have {} open: the file was replaced or deleted while the server \
+         ran, or the server is opening it anew; stop that server first",
         socket.display(),
         path.display()
     )]

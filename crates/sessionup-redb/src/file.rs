@@ -106,10 +106,15 @@ impl DatabaseFile {
         &self,
         prepare: impl Fn(&Database) -> Result<(), OpenError>,
     ) -> Result<OpenFile, OpenError> {
-        if !self.is_there()? {
-            self.create()?;
-        }
-        let opened = self.patiently(|| self.try_open(Occasion::First, &prepare))?;
+        let opened = self.patiently(|| {
+            if !self.is_there()? {
+                if let Some(socket) = self.listens_without_file()? {
+                    return Ok(Attempt::ServerListens(socket));
+                }
+                self.create()?;
+            }
+            self.try_open(Occasion::First, &prepare)
+        })?;
         warn_of_readers(&self.path);
         if opened.lacks_locks {
             tracing::warn!(target: "sessionup_redb", path = %self.path.display(), "file system of the session file has no locks: make sure that no second process opens the file");
@@ -279,6 +284,16 @@ impl DatabaseFile {
     /// its own anew.
     fn listens(&self) -> Option<PathBuf> {
         control::listens_beside(&self.path)
+    }
+
+    /// Where a server listens whose file was deleted. A file that is made in its place would be in the way
+    /// when the server's own file is put back.
+    fn listens_without_file(&self) -> Result<Option<PathBuf>, OpenError> {
+        let Some(socket) = self.listens() else {
+            return Ok(None);
+        };
+        // A server that has just started made its file before it listened.
+        Ok((!self.is_there()?).then_some(socket))
     }
 
     fn check_locks(&self, opened: &Opened) -> Result<(), OpenError> {

@@ -28,9 +28,9 @@ use crate::walk::Whose;
 /// those of other kinds keep nobody waiting.
 const EXAMINED: usize = 4;
 /// How often ids are looked for apart from the copy of what concerns them.
-const ATTEMPTS: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 /// So few uses and doubts are copied as they are. A model checker is to see the other way.
-const FEW: usize = if cfg!(sessionup_schedules) { 0 } else { 256 };
+pub(crate) const FEW: usize = if cfg!(sessionup_schedules) { 0 } else { 256 };
 
 /// Reads a page.
 pub(crate) fn page(

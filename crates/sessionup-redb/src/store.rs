@@ -266,20 +266,21 @@ impl RedbStore {
         self.written(pushed, answer).await
     }
 
-    /// Has several things written that go together, as far as one transaction takes them.
+    /// Has several things written that go together, as far as one transaction takes them. Returns what
+    /// came of each, in their order.
     #[cfg(unix)]
     pub(crate) async fn write_all<O: Operation>(
         &self,
         operations: impl Iterator<Item = O>,
         room: Room,
-    ) -> Result<Vec<O::Answer>, StoreError> {
+    ) -> Vec<Result<O::Answer, StoreError>> {
         let (tasks, answers): (Vec<_>, Vec<_>) = operations.map(task).unzip();
         let pushed = self.shared.writes.push_all(tasks, room);
         let mut all = Vec::with_capacity(answers.len());
         for answer in answers {
             all.push(self.written(pushed.clone(), answer).await);
         }
-        all.into_iter().collect()
+        all
     }
 
     /// Waits for what comes of something that was pushed.

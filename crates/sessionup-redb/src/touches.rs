@@ -245,10 +245,6 @@ impl Held<'_> {
     pub(crate) fn of(&self, id: SessionId) -> Option<Timestamp> {
         self.0.pending.get(&id).copied()
     }
-
-    pub(crate) fn lay_over(&self, record: &mut Record) {
-        lay_over(record, self.0.pending.get(&record.session.id).copied());
-    }
 }
 
 /// Takes a lock unless somebody keeps it.

@@ -290,34 +290,67 @@ impl Piece {
 
 pub(crate) fn count(database: &impl ReadableDatabase, schema: &Schema) -> Result<u64, OpenError> {
     read(database, |transaction| {
-        let sessions = transaction.open_table(schema.sessions())?;
-        let rows = Rows::read(transaction, schema, Revocations::default())?;
-        if rows.is_empty()? {
-            return Ok(sessions.len()?);
+        let counting = Counting::begin(transaction, schema)?;
+        match counting.at_once()? {
+            Some(count) => Ok(count),
+            None => counting.one_by_one(),
         }
-        let mut count = 0;
-        for entry in ReadableTable::iter(&sessions)? {
-            let (id, bytes) = entry?;
-            let id = SessionId::from_bytes(*id.value());
-            count += u64::from(left(id, bytes.value(), &rows)?.is_some());
-        }
-        Ok(count)
     })
 }
 
+/// The records of a read transaction that are to be counted.
+pub(crate) struct Counting {
+    sessions: Sessions,
+    rows: Rows,
+}
+
+impl Counting {
+    pub(crate) fn begin(
+        transaction: &ReadTransaction,
+        schema: &Schema,
+    ) -> Result<Self, redb::Error> {
+        Ok(Self {
+            sessions: transaction.open_table(schema.sessions())?,
+            rows: Rows::read(transaction, schema, Revocations::default())?,
+        })
+    }
+
+    /// Returns how many there are; `None` if there are tombstones, for then all must be read.
+    pub(crate) fn at_once(&self) -> Result<Option<u64>, redb::Error> {
+        if self.rows.is_empty()? {
+            return Ok(Some(self.sessions.len()?));
+        }
+        Ok(None)
+    }
+
+    /// Reads all records and counts those that no tombstone has ended.
+    pub(crate) fn one_by_one(&self) -> Result<u64, redb::Error> {
+        let mut count = 0;
+        for entry in ReadableTable::iter(&self.sessions)? {
+            let (id, bytes) = entry?;
+            let id = SessionId::from_bytes(*id.value());
+            count += u64::from(left(id, bytes.value(), &self.rows)?.is_some());
+        }
+        Ok(count)
+    }
+}
+
 pub(crate) fn bytes(database: &impl ReadableDatabase, schema: &Schema) -> Result<u64, OpenError> {
-    read(database, |transaction| {
-        let stats = [
-            transaction.open_table(schema.sessions())?.stats()?,
-            transaction.open_table(schema.by_user())?.stats()?,
-            transaction.open_table(schema.by_expiry())?.stats()?,
-            transaction.open_table(schema.about())?.stats()?,
-        ];
-        let bytes = stats
-            .iter()
-            .map(|table| table.stored_bytes() + table.metadata_bytes() + table.fragmented_bytes());
-        Ok(bytes.sum())
-    })
+    read(database, |transaction| bytes_of(transaction, schema))
+}
+
+/// Returns how many bytes the tables have. Looks at all of their pages.
+pub(crate) fn bytes_of(transaction: &ReadTransaction, schema: &Schema) -> Result<u64, redb::Error> {
+    let stats = [
+        transaction.open_table(schema.sessions())?.stats()?,
+        transaction.open_table(schema.by_user())?.stats()?,
+        transaction.open_table(schema.by_expiry())?.stats()?,
+        transaction.open_table(schema.about())?.stats()?,
+    ];
+    let bytes = stats
+        .iter()
+        .map(|table| table.stored_bytes() + table.metadata_bytes() + table.fragmented_bytes());
+    Ok(bytes.sum())
 }
 
 /// Names the buckets of a database, as far as their tables look like some.

@@ -8,13 +8,14 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
@@ -286,6 +287,92 @@ async fn many_come_piece_by_piece() {
     assert_eq!(ids(&control.after(Some(id(7)), 0).unwrap()), [id(8)]);
 }
 
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.build().unwrap().block_on(future)
+}
+
+async fn touch(store: &RedbStore, number: u64, millis: i64) -> Option<i64> {
+    let touched = store.update(id(number), Change::touch(at(millis)), at(millis));
+    let record = touched.await.unwrap();
+    record.map(|record| record.session.last_seen_at.as_millis())
+}
+
+/// Holds the reading of records at each of its reads in turn.
+fn uses_go_on_while_records_are_read(uses: u64, of_user: bool) {
+    let place = Place::new();
+    drop(builder().open(&place.path).unwrap());
+    let disk = support::Disk::default();
+    disk.without_cache();
+    let settings = builder().control_beside(&place.path);
+    let store = disk.store_with(settings.readers(NonZeroUsize::new(2).unwrap()));
+    run(async {
+        create_many(&store, 101..161, "ann").await;
+        create_many(&store, 1_000..1_000 + uses, "dan").await;
+        for number in 1_000..1_000 + uses {
+            assert_eq!(touch(&store, number, 300).await, Some(300));
+        }
+        create(&store, 11, "bob").await.unwrap();
+        create(&store, 12, "cid").await.unwrap();
+        assert_eq!(touch(&store, 101, 400).await, Some(400));
+    });
+    let control = Arc::new(place.control());
+    let read = {
+        let control = Arc::clone(&control);
+        move || {
+            if of_user {
+                return control.of_user(&user("ann")).unwrap();
+            }
+            control.after(Some(id(100)), 60).unwrap()
+        }
+    };
+    disk.hold_read(u64::MAX);
+    assert_eq!(read().len(), 60);
+    let reads = disk.passed(u64::MAX);
+    disk.release_read();
+    assert!(reads >= 4, "{reads} reads show nothing");
+
+    for after in 0..reads {
+        disk.hold_read(after);
+        let millis = 500 + i64::try_from(after).unwrap();
+        let held = std::thread::spawn(read.clone());
+        assert!(disk.wait_for_read(), "read {after} did not come");
+        let (done, others) = mpsc::channel();
+        let working = {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                for number in [11, 12] {
+                    assert_eq!(run(touch(&store, number, millis)), Some(millis));
+                }
+                done.send(()).unwrap();
+            })
+        };
+        let went_on = others.recv_timeout(Duration::from_secs(60));
+        disk.release_read();
+        went_on.unwrap_or_else(|_| panic!("uses waited for records at read {after}"));
+        working.join().unwrap();
+        let found = held.join().unwrap();
+        assert_eq!(found.len(), 60);
+        assert_eq!(found[0].1.as_ref().unwrap().last_seen_at, at(400));
+    }
+}
+
+#[test]
+fn uses_while_records_are_read_go_on() {
+    uses_go_on_while_records_are_read(0, false);
+}
+
+#[test]
+fn uses_while_records_of_user_are_read_go_on() {
+    uses_go_on_while_records_are_read(0, true);
+}
+
+/// More uses than are copied as they are.
+#[test]
+fn many_uses_while_records_are_read_go_on() {
+    uses_go_on_while_records_are_read(300, false);
+}
+
 #[tokio::test]
 async fn prune_goes_by_the_clock_of_the_store() {
     let place = Place::new();
@@ -393,6 +480,36 @@ async fn open_beside_server_of_replaced_file_is_refused() {
     assert!(place.control().delete(id(1), None).unwrap());
     store.close().await;
     impatient().open(&place.path).unwrap();
+}
+
+/// A file that is made there would be in the way when the server's own is put back.
+#[tokio::test]
+async fn open_beside_server_of_deleted_file_makes_none() {
+    let place = Place::new();
+    let store = place.store();
+    create(&store, 1, "ann").await.unwrap();
+    let aside = place.directory.path().join("aside.redb");
+    fs::rename(&place.path, &aside).unwrap();
+    let before = place.names();
+
+    let refused = [
+        builder()
+            .lock_wait(Duration::ZERO)
+            .open(&place.path)
+            .map(drop),
+        open_database(&place.path, Duration::ZERO).map(drop),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(&refused, Err(OpenError::ServerListens { path, socket })
+                if *path == place.path && *socket == place.socket()),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(place.names(), before);
+    fs::rename(&aside, &place.path).unwrap();
+    assert!(place.control().delete(id(1), None).unwrap());
+    store.close().await;
 }
 
 /// Whoever opens a database without us is told when the store is to listen.
@@ -792,7 +909,7 @@ async fn closing_ends_requests_and_waits_for_none() {
     create_many(&store, 0..2_000, "ann").await;
     let _silent = UnixStream::connect(place.socket()).unwrap();
     let control = place.control();
-    let (begun, first) = std::sync::mpsc::channel();
+    let (begun, first) = mpsc::channel();
     let revoking = std::thread::spawn(move || {
         let mut ended = Vec::new();
         for number in 0.. {
@@ -985,7 +1102,7 @@ async fn server_killed_while_it_is_asked_has_done_what_it_answered() {
 
         let mut server = Server::open(&place.path);
         let control = place.control();
-        let (answered, answers) = std::sync::mpsc::channel();
+        let (answered, answers) = mpsc::channel();
         let asked = numbers.clone();
         let revoking = std::thread::spawn(move || {
             for number in asked {

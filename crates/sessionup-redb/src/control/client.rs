@@ -182,7 +182,9 @@ impl Control {
         self.found(Wish::OfUser { user, last })
     }
 
-    /// Returns how many records there are, those that cannot be read included. Takes no time.
+    /// Returns how many records there are, those that cannot be read included. Takes no time,
+    /// unless the records of a large deletion are still being deleted: then all records are read, and
+    /// it is refused as busy while another request takes long.
     ///
     /// # Errors
     ///

@@ -6,22 +6,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use futures_executor::block_on;
-use redb::{Database, ReadableDatabase};
+use redb::{ReadTransaction, ReadableDatabase};
 use sessionup_core::{Clock, Event, RevokedBy, SessionId, Store, StoreError, Timestamp, UserKey};
 
 use crate::control::backup::{self, Made};
 use crate::control::protocol::{
-    Answer, PIECE, PIECE_BYTES, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
+    Answer, PIECE, PROTOCOL, Refusal, Request, Sent, User, Version, Wish,
 };
-use crate::control::server::{Answers, Reply};
-use crate::error::{Halt, OpenError};
+use crate::control::records::Query;
+use crate::control::server::{Answers, Reply, Undo};
+use crate::database::ReadFailure;
+use crate::error::Halt;
 use crate::identity::Watched;
 use crate::queue::Room;
 use crate::reader;
-use crate::schema::Schema;
 use crate::shared::Shared;
 use crate::store::RedbStore;
-use crate::walk::{self, Found, Limit, Whose};
+use crate::walk::{self, Counting, Found};
 use crate::writer::operations::Delete;
 use crate::writer::prune::Prune;
 
@@ -36,7 +37,7 @@ pub(crate) struct Desk {
     /// Held by the one request that takes long.
     long: Mutex<()>,
     /// The backup that was made last.
-    made: Arc<Mutex<Option<Made>>>,
+    made: Arc<Mutex<Option<Arc<Made>>>>,
     sync_directory: fn(&File) -> io::Result<()>,
 }
 
@@ -76,9 +77,9 @@ impl Desk {
         let shared = self.shared();
         match wish {
             Wish::After { last, at_most } => self.piece(None, last, at_most),
-            Wish::Backup { path } => self.long(|| self.backup(&path.0)),
-            Wish::Bytes => self.long(|| self.measured(walk::bytes)),
-            Wish::Count => self.measured(walk::count),
+            Wish::Backup { path } => Ok(answer_of(&*self.backup(&path.0)?)),
+            Wish::Bytes => self.long(|| self.bytes()),
+            Wish::Count => self.count(),
             Wish::Delete { id, owner } => self.delete(id, owner.as_ref()),
             Wish::DeleteAll => self.delete_all(),
             Wish::DeleteMany { ids } => self.delete_many(&ids),
@@ -103,7 +104,7 @@ impl Desk {
     }
 
     /// Does what takes long, unless something of that kind is under way.
-    fn long(&self, work: impl FnOnce() -> Result<Answer, Refusal>) -> Result<Answer, Refusal> {
+    fn long<T>(&self, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
         match self.long.try_lock() {
             Ok(_held) => work(),
             Err(TryLockError::Poisoned(held)) => {
@@ -114,26 +115,59 @@ impl Desk {
         }
     }
 
-    fn backup(&self, path: &Path) -> Result<Answer, Refusal> {
-        let made = backup::write(self.shared(), path, self.sync_directory)?;
-        let Made {
-            bytes, identity, ..
-        } = made;
-        tracing::info!(target: "sessionup_redb", path = %path.display(), bytes, "backup made over the control socket");
-        *lock(&self.made) = Some(made);
-        Ok(Answer::Backup { bytes, identity })
+    fn backup(&self, path: &Path) -> Result<Arc<Made>, Refusal> {
+        self.long(|| {
+            let made = backup::write(self.shared(), path, self.sync_directory)?;
+            let made = Arc::new(made);
+            tracing::info!(target: "sessionup_redb", path = %path.display(), bytes = made.bytes, "backup made over the control socket");
+            *lock(&self.made) = Some(Arc::clone(&made));
+            Ok(made)
+        })
     }
 
-    fn measured(
-        &self,
-        measure: fn(&Database, &Schema) -> Result<u64, OpenError>,
-    ) -> Result<Answer, Refusal> {
+    /// Removes a backup of which nobody learned; never one that somebody else asked for meanwhile.
+    fn undo(&self, own: Arc<Made>) -> Undo {
+        let last = Arc::clone(&self.made);
+        Box::new(move || {
+            let mut last = lock(&last);
+            drop(last.take_if(|last| Arc::ptr_eq(last, &own)));
+            // A file system may give the same identity to the next file.
+            if last.as_ref().is_none_or(|last| last.path != own.path) {
+                own.discard();
+            }
+        })
+    }
+
+    /// Begins to read. What follows is read without the database's lock: whoever wants to open the
+    /// database anew does not wait for it.
+    fn begin(&self) -> Result<ReadTransaction, StoreError> {
         let shared = self.shared();
-        let read = shared.place.read(|database| {
-            let measured = measure(database, &shared.schema);
-            measured.map_err(|error| Halt::Refused(StoreError::unavailable(error)))
-        });
-        Ok(Answer::Number(reader::answer(shared, read)?))
+        let begun = shared
+            .place
+            .read(|database| database.begin_read().map_err(Halt::from));
+        reader::answer(shared, begun)
+    }
+
+    /// Returns the result of a read, and has the database opened anew if it failed for good.
+    fn looked<T>(&self, looked: Result<T, redb::Error>) -> Result<T, StoreError> {
+        let looked = looked.map_err(|error| ReadFailure::from(Halt::Broken(error)));
+        reader::answer(self.shared(), looked)
+    }
+
+    fn bytes(&self) -> Result<Answer, Refusal> {
+        let transaction = self.begin()?;
+        let bytes = walk::bytes_of(&transaction, &self.shared().schema);
+        Ok(Answer::Number(self.looked(bytes)?))
+    }
+
+    fn count(&self) -> Result<Answer, Refusal> {
+        let transaction = self.begin()?;
+        let counting = Counting::begin(&transaction, &self.shared().schema);
+        let counting = self.looked(counting)?;
+        match self.looked(counting.at_once())? {
+            Some(count) => Ok(Answer::Number(count)),
+            None => self.long(|| Ok(Answer::Number(self.looked(counting.one_by_one())?))),
+        }
     }
 
     fn find(&self, id: SessionId) -> Result<Answer, Refusal> {
@@ -146,58 +180,16 @@ impl Desk {
         Ok(Answer::Found(found.map(Sent::of).into_iter().collect()))
     }
 
-    /// Reads some records, of one user or all, from the first after an id; as
-    /// [`listing::page`](crate::listing::page) in what concerns uses and doubts.
+    /// Reads some records, of one user or all, from the first after an id.
     fn piece(
         &self,
         user: Option<&UserKey>,
         last: Option<SessionId>,
         at_most: usize,
     ) -> Result<Answer, Refusal> {
-        let shared = self.shared();
-        let mut piece = Vec::<Sent>::new();
-        let mut last = last;
-        // At least one: none is the end.
-        let limit = Limit {
-            records: at_most.clamp(1, PIECE),
-            bytes: PIECE_BYTES,
-            looks: PIECE,
-        };
-        // More than one round if all of a round's have ended or are in doubt: none would be the end.
-        while piece.is_empty() {
-            let revocations = shared.doubts.revocations();
-            let touches = shared.touches.hold();
-            let read = shared.place.read(|database| {
-                let schema = &shared.schema;
-                let Some(user) = user else {
-                    let transaction = database.begin_read()?;
-                    let piece = walk::piece(&transaction, schema, None, last, limit, revocations);
-                    return piece.map_err(Halt::Broken);
-                };
-                let (transaction, unlisted) =
-                    shared.unlisted.read(database, user, last, usize::MAX)?;
-                let unlisted = &unlisted;
-                let whose = Some(Whose { user, unlisted });
-                let piece = walk::piece(&transaction, schema, whose, last, limit, revocations);
-                piece.map_err(Halt::Broken)
-            });
-            let found = reader::answer(shared, read)?;
-            let doubts = shared.doubts.hold();
-            if found.last == last {
-                break;
-            }
-            last = found.last;
-            for (id, mut record) in found.found {
-                if doubts.contains(id) {
-                    continue;
-                }
-                if let Ok(record) = &mut record {
-                    touches.lay_over(record);
-                }
-                piece.push(Sent::of((id, record)));
-            }
-        }
-        Ok(Answer::Found(piece))
+        let query = Query { user, at_most };
+        let found = query.read(self.shared(), last)?;
+        Ok(Answer::Found(found.into_iter().map(Sent::of).collect()))
     }
 
     fn delete(&self, id: SessionId, owner: Option<&User>) -> Result<Answer, Refusal> {
@@ -212,22 +204,46 @@ impl Desk {
 
     fn delete_many(&self, ids: &[SessionId]) -> Result<Answer, Refusal> {
         let mut deleted = 0;
+        let mut ended = Ok(());
         let at_once = AT_ONCE.min(self.shared().writes.reserved());
         for ids in ids.chunks(at_once.max(1)) {
             let ends = ids.iter().map(|id| Delete {
                 id: *id,
                 owner: None,
             });
-            let ended = self.outcome(block_on(self.store.write_all(ends, Room::Reserved)))?;
-            for (id, was_there) in ids.iter().zip(ended) {
-                if was_there {
-                    deleted += 1;
-                    self.tell(&Event::revoked(*id, RevokedBy::Operator));
-                }
+            let answers = block_on(self.store.write_all(ends, Room::Reserved));
+            let some;
+            (some, ended) = self.tell_of(ids, answers);
+            deleted += some;
+            if ended.is_err() {
+                break;
             }
         }
         tracing::info!(target: "sessionup_redb", sessions = deleted, "sessions revoked over the control socket");
+        ended?;
         Ok(Answer::Deleted(deleted))
+    }
+
+    /// Tells of each session that was ended, whatever came of the others, and then of an outcome that is
+    /// unknown. Returns how many were ended, and the worst error.
+    fn tell_of(
+        &self,
+        ids: &[SessionId],
+        answers: Vec<Result<bool, StoreError>>,
+    ) -> (u64, Result<(), StoreError>) {
+        let mut deleted = 0;
+        let mut failed = None;
+        for (id, answer) in ids.iter().zip(answers) {
+            match answer {
+                Ok(true) => {
+                    deleted += 1;
+                    self.tell(&Event::revoked(*id, RevokedBy::Operator));
+                }
+                Ok(false) => {}
+                Err(error) => failed = Some(worse(failed, error)),
+            }
+        }
+        (deleted, self.outcome(failed.map_or(Ok(()), Err)))
     }
 
     fn delete_user(&self, user: &UserKey, except: &[SessionId]) -> Result<Answer, Refusal> {
@@ -281,23 +297,40 @@ impl Desk {
 
 impl Answers for Desk {
     fn answer(&self, request: &[u8]) -> Reply {
-        let answer = self.read(request).and_then(|wish| self.carry_out(wish));
-        let answer = answer.unwrap_or_else(Answer::Refused);
-        let mut reply = Reply::from(encoded(&answer));
-        if matches!(answer, Answer::Backup { .. }) {
-            // A finished copy of all sessions is not left where nobody knows of it.
-            let made = Arc::clone(&self.made);
-            reply.unheard = Some(Box::new(move || {
-                if let Some(made) = lock(&made).take() {
-                    made.discard();
-                }
-            }));
-        }
-        reply
+        let mut unheard = None;
+        let answer = self.read(request).and_then(|wish| match wish {
+            Wish::Backup { path } => {
+                let made = self.backup(&path.0)?;
+                let answer = answer_of(&made);
+                // A finished copy of all sessions is not left where nobody knows of it.
+                unheard = Some(self.undo(made));
+                Ok(answer)
+            }
+            wish => self.carry_out(wish),
+        });
+        let bytes = encoded(&answer.unwrap_or_else(Answer::Refused));
+        Reply { bytes, unheard }
     }
 
     fn busy(&self) -> Vec<u8> {
         encoded(&Answer::Refused(Refusal::Busy))
+    }
+}
+
+fn answer_of(made: &Made) -> Answer {
+    Answer::Backup {
+        bytes: made.bytes,
+        identity: made.identity,
+    }
+}
+
+/// Returns the error that says more of what may have happened: an unknown outcome before any other, and
+/// else the first one.
+fn worse(first: Option<StoreError>, next: StoreError) -> StoreError {
+    match first {
+        Some(first) if matches!(first, StoreError::OutcomeUnknown { .. }) => first,
+        Some(first) if !matches!(next, StoreError::OutcomeUnknown { .. }) => first,
+        Some(_) | None => next,
     }
 }
 
@@ -318,8 +351,11 @@ mod tests {
 
     use data_encoding::BASE64;
     use proptest::prelude::*;
+    use redb::Database;
     use redb::backends::InMemoryBackend;
-    use sessionup_core::{CreateOptions, Record, Replaced, SecretHash, Session, SystemClock};
+    use sessionup_core::{
+        CreateOptions, Manager, Record, Replaced, SecretHash, Session, SystemClock,
+    };
 
     use super::*;
     use crate::control::protocol::SentPath;
@@ -406,6 +442,54 @@ mod tests {
             desk.carry_out(backup()),
             Ok(Answer::Backup { .. })
         ));
+    }
+
+    /// One transaction may take some of them, and the next one fail.
+    #[test]
+    fn deletions_beside_failed_ones_are_told() {
+        let desk = desk();
+        let manager = Manager::builder(desk.store.clone()).build().unwrap();
+        let events = manager.events();
+        let ids = [1, 2, 3, 4, 5].map(id);
+        let answers = vec![
+            Ok(true),
+            Err(StoreError::Overloaded),
+            Err(StoreError::outcome_unknown("in commit")),
+            Ok(false),
+            Ok(true),
+        ];
+        let (deleted, ended) = desk.tell_of(&ids, answers);
+        assert_eq!(deleted, 2);
+        assert!(
+            matches!(ended, Err(StoreError::OutcomeUnknown { .. })),
+            "{ended:?}"
+        );
+        for expected in [id(1), id(5)] {
+            let told = block_on(events.recv());
+            assert!(
+                matches!(&told, Some(Event::Revoked { id, .. }) if *id == expected),
+                "{told:?}"
+            );
+        }
+        let told = block_on(events.recv());
+        assert!(matches!(told, Some(Event::StoreFailed { .. })), "{told:?}");
+    }
+
+    #[test]
+    fn undo_of_backup_leaves_backups_of_others() {
+        let desk = desk();
+        let directory = tempfile::tempdir().unwrap();
+        let paths = ["first.redb", "second.redb"].map(|name| directory.path().join(name));
+        let [first, second] = paths.each_ref().map(|path| {
+            let path = SentPath(path.clone());
+            desk.answer(&request(Wish::Backup { path }))
+                .unheard
+                .unwrap()
+        });
+        first();
+        assert!(!paths[0].exists() && paths[1].exists());
+        second();
+        assert!(!paths[1].exists());
     }
 
     /// Neither the present one nor the one before.

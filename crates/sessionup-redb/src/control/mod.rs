@@ -16,6 +16,8 @@ mod error;
 #[cfg_attr(not(unix), expect(dead_code, reason = "who answers is not there"))]
 mod protocol;
 #[cfg(unix)]
+mod records;
+#[cfg(unix)]
 pub(crate) mod server;
 mod socket;
 

@@ -131,11 +131,14 @@ fn restore_without_a_file_makes_it() {
         if make_empty {
             fs::write(place.path("s.redb"), "").unwrap();
         }
-        let answer = place.done("restore backup.redb --yes --json").json();
+        let run = place.done("restore backup.redb --yes --json");
+        let answer = run.json();
         assert_eq!(
             (&answer["kept_as"], &answer["come_back"]),
-            (&json!(null), &json!([]))
+            (&json!(null), &json!(null)),
+            "it cannot be told which were revoked since"
         );
+        assert!(run.stderr.contains("no present file"), "{run:?}");
         assert_eq!(ids(&place, "s.redb"), names([1, 2, 5]));
         assert!(place.is_private("s.redb"));
         assert_eq!(place.files(), ["backup.redb", "s.redb"]);

@@ -81,7 +81,7 @@ async fn second_step(
         // Count the tries here, by user and by address.
         return Ok((StatusCode::FORBIDDEN, "wrong code").into_response());
     }
-    // Who ends the attempt is the one who may go on: a code counts once.
+    // Only the request that ends the attempt goes on, so a code counts once.
     if !half.revoke_by_id(attempt.id).await? {
         return Ok((StatusCode::UNAUTHORIZED, "from the start").into_response());
     }
@@ -98,7 +98,7 @@ async fn change_password(sessions: Sessions) -> Result<String, HttpError> {
     // In a task of its own: a client that hangs up does not stop it half way.
     let ended = tokio::spawn(change).await;
     let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-    Ok(format!("{ended} other sessions ended"))
+    Ok(format!("other sessions ended: {ended}"))
 }
 
 async fn events(

@@ -224,7 +224,7 @@ async fn changed_password_ends_others_and_renews() {
     there.send("POST", "/login?name=ann").await;
     let mut thief = here.clone();
     let reply = here.send("POST", "/password").await;
-    assert_eq!(reply.body, "1 other sessions ended");
+    assert_eq!(reply.body, "other sessions ended: 1");
     assert_eq!(here.send("POST", "/password").await.status, 200);
     for other in [&mut there, &mut thief] {
         assert_eq!(other.send("POST", "/password").await.status, 401);

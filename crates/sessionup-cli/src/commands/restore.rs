@@ -81,8 +81,7 @@ pub(super) fn run(args: &Restore, now: Timestamp) -> Result<(), Failure> {
     }
     if args.json.json {
         let (come_back, gone) = match plan.present {
-            Was::Nothing => (Some(Vec::new()), Some(0)),
-            Was::Unreadable(_) => (None, None),
+            Was::Nothing | Was::Unreadable(_) => (None, None),
             Was::Compared(difference) => (Some(difference.come_back), Some(difference.gone)),
         };
         return output::json(&Answer {
@@ -233,7 +232,13 @@ impl Plan {
     fn tell(&self, args: &Restore, now: Timestamp) -> Result<(), Failure> {
         output::tell(&format!("in the backup: {}", check::summary(&self.report)));
         let difference = match &self.present {
-            Was::Nothing => return Ok(()),
+            Was::Nothing => {
+                output::tell(
+                    "there is no present file to compare the backup with: sessions that were revoked \
+                     since it was made come back, so revoke all of them unless you know better",
+                );
+                return Ok(());
+            }
             Was::Unreadable(why) => {
                 output::tell(&format!(
                     "the present file cannot be read, so nobody can say which sessions come back: {why}"

@@ -101,10 +101,18 @@ impl Place {
 
     /// Opens the sessions to be looked at. Makes and changes nothing.
     pub(crate) fn look(&self) -> Result<View, Failure> {
+        self.look_by(|wait| self.read(wait))
+    }
+
+    fn look_by(
+        &self,
+        read: impl Fn(Duration) -> Result<FileReader, Failure>,
+    ) -> Result<View, Failure> {
         self.must_be_there()?;
-        // A server that listens need not be waited for.
-        match self.read(Duration::ZERO) {
-            Err(Failure::InUse { .. }) => {
+        // A server that listens need not be waited for. Without locks, nothing else shows that a server
+        // has the file open.
+        match read(Duration::ZERO) {
+            Err(Failure::InUse { .. } | Failure::Open(OpenError::LocksUnsupported { .. })) => {
                 if let Some(server) = self.server()? {
                     return Ok(View::Server(server));
                 }
@@ -113,7 +121,7 @@ impl Place {
             Err(Failure::OtherFile { .. }) => {}
             reader => return Ok(View::File(reader?)),
         }
-        match self.read(self.wait()) {
+        match read(self.wait()) {
             // The server that was waited for may listen by now.
             Err(in_use @ Failure::InUse { .. }) => self.server()?.map(View::Server).ok_or(in_use),
             reader => Ok(View::File(reader?)),
@@ -155,6 +163,8 @@ impl Place {
                 self.must_be_heard()?;
                 Ok(Present::Readable(Records(reader)))
             }
+            // A server that does not listen may have the file open: it must not be replaced.
+            Err(failure @ Failure::Open(OpenError::LocksUnsupported { .. })) => Err(failure),
             // The check for such a server comes after a file was read.
             Err(Failure::Open(_)) if server::listens(&self.path) => Err(Failure::OtherFile {
                 path: self.path.clone(),
@@ -358,4 +368,52 @@ pub(crate) enum Present {
     Readable(Records),
     /// Why it cannot be read.
     Unreadable(String),
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn place(path: &Path) -> Place {
+        Place {
+            path: path.to_owned(),
+            asked: None,
+            only: OnceCell::new(),
+            wait: Some(Duration::ZERO),
+            option: "--bucket",
+        }
+    }
+
+    fn without_locks(path: &Path) -> Result<FileReader, Failure> {
+        let path = path.to_owned();
+        Err(OpenError::LocksUnsupported { path }.into())
+    }
+
+    #[test]
+    fn look_without_locks_asks_listening_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.redb");
+        let _server = RedbStore::builder()
+            .reserve_bytes(0)
+            .control(true)
+            .open(&path)
+            .unwrap();
+        let view = place(&path).look_by(|_| without_locks(&path));
+        let Ok(View::Server(server)) = view else {
+            panic!("{view:?}");
+        };
+        assert_eq!(server.count().unwrap(), 0);
+    }
+
+    #[test]
+    fn look_without_locks_or_server_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.redb");
+        drop(RedbStore::builder().reserve_bytes(0).open(&path).unwrap());
+        let view = place(&path).look_by(|_| without_locks(&path));
+        assert!(
+            matches!(&view, Err(Failure::Open(OpenError::LocksUnsupported { path: named })) if *named == path),
+            "{view:?}"
+        );
+    }
 }

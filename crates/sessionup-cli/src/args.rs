@@ -64,7 +64,8 @@ Examples:
     /// End sessions: their users must log in again.
     #[command(after_help = "\
 The beginning or the end of an id is enough if no other session has it: at
-least four characters. All ids are checked before anything is done.
+least four characters, with --yes at least eight. All ids are checked before
+anything is done.
 
 With --user, logins of the user that are under way are refused too. With
 --all, everybody is logged out.

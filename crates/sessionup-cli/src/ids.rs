@@ -1,5 +1,6 @@
 //! Ids as operators name them: whole, or by their beginning or end.
 
+use std::fmt;
 use std::io::{BufRead, Read};
 
 use sessionup_core::SessionId;
@@ -11,14 +12,37 @@ use crate::store::Place;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Whole(SessionId),
-    /// Hexadecimal digits with which an id begins or ends.
-    Part(String),
+    Part(Part),
+}
+
+/// Hexadecimal digits with which an id begins or ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    digits: String,
+    /// Whether the id ends with them: a mark was before them, as in tables.
+    is_end: bool,
+}
+
+impl Part {
+    /// Says whether an id has it, of which all digits are given.
+    fn is_of(&self, whole: &str) -> bool {
+        whole.ends_with(&self.digits) || !self.is_end && whole.starts_with(&self.digits)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.is_end { "\u{2026}" } else { "" };
+        write!(formatter, "{mark}{}", self.digits)
+    }
 }
 
 /// Digits of a whole id.
 const DIGITS: usize = 32;
 /// Fewest digits of a part.
 const FEWEST: usize = 4;
+/// Fewest digits of a part if nobody is asked whether the right session was found.
+const FEWEST_UNASKED: usize = 8;
 
 impl Wanted {
     /// Reads an id. What was given instead is not repeated: it may be a token.
@@ -26,7 +50,8 @@ impl Wanted {
         read(text).ok_or_else(|| {
             Failure::Usage(
                 "that is no id of a session: `sessionup list` shows them, 36 characters such as \
-                 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f, or at least four of its beginning or end"
+                 0199f0c4-8a5e-7cc3-98c4-dc0c0c07398f, or at least four of its beginning or end \
+                 (eight with --yes)"
                     .into(),
             )
         })
@@ -35,9 +60,9 @@ impl Wanted {
 
 fn read(text: &str) -> Option<Wanted> {
     // As tables have it.
-    let text = text
-        .trim_start_matches(['\u{2026}', '.'])
-        .to_ascii_lowercase();
+    let unmarked = text.trim_start_matches(['\u{2026}', '.']);
+    let is_end = unmarked.len() < text.len();
+    let text = unmarked.to_ascii_lowercase();
     if let Ok(id) = text.parse() {
         return Some(Wanted::Whole(id));
     }
@@ -48,7 +73,22 @@ fn read(text: &str) -> Option<Wanted> {
     let digits = digits(&text);
     (FEWEST..DIGITS)
         .contains(&digits.len())
-        .then_some(Wanted::Part(digits))
+        .then_some(Wanted::Part(Part { digits, is_end }))
+}
+
+/// Fails if a part is too short to be taken without a question.
+pub(crate) fn check_unasked(wanted: &[Wanted]) -> Result<(), Failure> {
+    for wanted in wanted {
+        if let Wanted::Part(part) = wanted
+            && part.digits.len() < FEWEST_UNASKED
+        {
+            return Err(Failure::Usage(format!(
+                "{part} is too short for --yes, which asks nobody whether the right session was found: give \
+                 at least eight characters of the id, or leave --yes out. Nothing was changed"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn digits(text: &str) -> String {
@@ -146,8 +186,7 @@ pub(crate) fn resolve(wanted: &[Wanted], place: &Place) -> Result<Resolved, Fail
             for (id, _) in piece {
                 let whole = digits(&id.to_string());
                 for (part, found) in &mut parts {
-                    let has = whole.starts_with(part.as_str()) || whole.ends_with(part.as_str());
-                    if has && found.len() < SHOWN {
+                    if part.is_of(&whole) && found.len() < SHOWN {
                         found.push(id);
                     }
                 }
@@ -156,10 +195,10 @@ pub(crate) fn resolve(wanted: &[Wanted], place: &Place) -> Result<Resolved, Fail
     }
     for (part, found) in parts {
         match found.as_slice() {
-            [] => resolved.not_found.push(part.clone()),
+            [] => resolved.not_found.push(part.to_string()),
             [id] => {
                 resolved.ids.push(*id);
-                resolved.meant.push((part.clone(), *id));
+                resolved.meant.push((part.to_string(), *id));
             }
             several => return Err(ambiguous(part, several)),
         }
@@ -172,7 +211,7 @@ pub(crate) fn resolve(wanted: &[Wanted], place: &Place) -> Result<Resolved, Fail
 /// How many sessions are named that have a part.
 const SHOWN: usize = 10;
 
-fn ambiguous(part: &str, ids: &[SessionId]) -> Failure {
+fn ambiguous(part: &Part, ids: &[SessionId]) -> Failure {
     let names: Vec<_> = ids.iter().map(ToString::to_string).collect();
     let more = if ids.len() == SHOWN {
         " and perhaps more"
@@ -193,15 +232,20 @@ mod tests {
 
     #[test]
     fn parse_id_takes_whole_ones_and_parts() {
-        let part = |text: &str| Some(Wanted::Part(text.into()));
+        let either = |text: &str, is_end| {
+            let digits = text.into();
+            Some(Wanted::Part(Part { digits, is_end }))
+        };
+        let part = |text| either(text, false);
+        let end = |text| either(text, true);
         let whole = Some(Wanted::Whole(ID.parse().unwrap()));
         let cases = [
             (ID, whole.clone()),
             ("0199F0C4-8A5E-7CC3-98C4-DC0C0C07398F", whole),
             ("0199", part("0199")),
             ("07398F", part("07398f")),
-            ("\u{2026}dc0c0c07398f", part("dc0c0c07398f")),
-            ("...dc0c0c07398f", part("dc0c0c07398f")),
+            ("\u{2026}dc0c0c07398f", end("dc0c0c07398f")),
+            ("...dc0c0c07398f", end("dc0c0c07398f")),
             ("98c4-dc0c0c07398f", part("98c4dc0c0c07398f")),
             ("0199f0c4-8", part("0199f0c48")),
             ("199", None),
@@ -218,6 +262,22 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn check_unasked_refuses_fewer_than_eight_digits() {
+        for (text, is_taken) in [
+            (ID, true),
+            ("0199f0c4", true),
+            ("98c4-dc0c", true),
+            ("\u{2026}0c07398f", true),
+            ("0199f0c", false),
+            ("0199-f0c", false),
+            ("\u{2026}c07398f", false),
+        ] {
+            let wanted = [ID, text].map(|text| read(text).unwrap());
+            assert_eq!(check_unasked(&wanted).is_ok(), is_taken, "{text}");
         }
     }
 

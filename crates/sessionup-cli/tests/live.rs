@@ -174,7 +174,7 @@ fn revoke_of_user_without_sessions_overtakes_logins() {
 
     for (line, user) in [
         ("revoke --user zoe --yes", "zoe"),
-        ("revoke --user zoe --except 0004 --yes", "zoe"),
+        ("revoke --user zoe --except 00000004 --yes", "zoe"),
         ("revoke --all --yes", "dora"),
     ] {
         let begun = server.epoch();

@@ -72,36 +72,87 @@ fn show_by_unambiguous_part_finds_session() {
 #[test]
 fn part_of_several_ids_is_refused() {
     let place = alike();
-    for line in [
-        "show 398f",
-        "revoke 398f --yes",
-        "revoke --user ann --except 398f --yes",
+    for (line, part) in [
+        ("show 398f", "398f"),
+        ("show \u{2026}398f", "\u{2026}398f"),
+        ("revoke 398f", "398f"),
+        ("revoke 0c07398f --yes", "0c07398f"),
+        ("revoke --user ann --except 0c07398f --yes", "0c07398f"),
     ] {
         let run = place.run(&format!("{line} --db s.redb"));
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{line}");
         let expected = format!(
-            "sessionup: 398f is short for several sessions, give more of the id: {}, {}\n",
+            "sessionup: {part} is short for several sessions, give more of the id: {}, {}\n",
             ALIKE[0], ALIKE[1]
         );
         assert_eq!(run.stderr, expected);
     }
     assert_eq!(left(&place), ALIKE);
-    let none = place.run("revoke ffff --yes --json --db s.redb");
+    let none = place.run("revoke ffffffff --yes --json --db s.redb");
     assert_eq!(
         (none.code, none.json()["not_found"].clone()),
-        (3, json!(["ffff"]))
+        (3, json!(["ffffffff"]))
     );
-    let spared = place.run("revoke --user ann --except ffff --yes --db s.redb");
+    let spared = place.run("revoke --user ann --except ffffffff --yes --db s.redb");
     assert_eq!(spared.code, 3);
     assert_eq!(left(&place), ALIKE);
+}
+
+/// A table shows the end of an id, which may be how another one begins.
+#[test]
+fn show_marked_end_leaves_beginnings_out() {
+    let place = alike();
+    place.fill(["07398f00", "11111111"].map(|beginning| {
+        let mut session = session(2, "bob");
+        let id = format!("{beginning}-8a5e-7cc3-98c4-{beginning}3990");
+        session.id = id.parse::<SessionId>().unwrap();
+        session
+    }));
+    for mark in ["\u{2026}", "..."] {
+        let by_beginning = format!("{mark}07398f00");
+        let run = place.run_with(["show", by_beginning.as_str(), "--db", "s.redb"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{run:?}");
+        let by_end = format!("{mark}11113990");
+        let run = place.run_with(["show", by_end.as_str(), "--json", "--db", "s.redb"]);
+        assert_eq!(run.json()["user_key"], "bob", "{run:?}");
+    }
+    let unmarked = place.run("show 07398f00 --json --db s.redb");
+    assert_eq!(unmarked.json()["user_key"], "bob", "{unmarked:?}");
+}
+
+#[test]
+fn revoke_unasked_by_seven_characters_is_refused() {
+    let place = alike();
+    let refused = |run: &Run| {
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+        let told = "is too short for --yes, which asks nobody whether the right session was found: give at \
+                    least eight characters of the id";
+        assert!(run.stderr.contains(told), "{run:?}");
+    };
+    for line in [
+        "revoke c073990 --yes",
+        "revoke 0199f0c4-8a5f c073990 --yes",
+        "revoke --user ann --except c073990 --yes",
+    ] {
+        refused(&place.run(&format!("{line} --db s.redb")));
+    }
+    refused(&run_with_input(
+        &place,
+        "revoke - --yes --db s.redb",
+        "c073990\n",
+    ));
+    assert_eq!(left(&place), ALIKE);
+    place.done("revoke c073990 --dry-run");
+    place.done("revoke 0c073990 --yes");
+    assert_eq!(left(&place), ALIKE[..2]);
 }
 
 #[test]
 fn revoke_by_part_says_which_session_it_is() {
     let place = alike();
-    let run = place.done("revoke 3990 0199f0c4-8a5f --yes");
+    let run = place.done("revoke 0c073990 0199f0c4-8a5f --yes");
     assert_eq!(run.stdout, "2 sessions ended\n");
-    for (part, id) in [("3990", ALIKE[2]), ("0199f0c48a5f", ALIKE[1])] {
+    for (part, id) in [("0c073990", ALIKE[2]), ("0199f0c48a5f", ALIKE[1])] {
         assert!(run.stderr.contains(&format!("{part} is {id}")), "{run:?}");
     }
     assert_eq!(left(&place), [ALIKE[0]]);

@@ -139,6 +139,9 @@ impl<'a> Target<'a> {
         if args.ids.is_empty() {
             let except = args.except.iter().map(|text| Wanted::parse(text));
             let except = except.collect::<Result<Vec<_>, _>>()?;
+            if args.assent.yes {
+                ids::check_unasked(&except)?;
+            }
             let except = ids::resolve(&except, place)?;
             if let Some(part) = except.not_found.first() {
                 return Err(Failure::NotFound(format!(
@@ -157,6 +160,9 @@ impl<'a> Target<'a> {
             ));
         }
         let wanted = ids::parse_all(&args.ids, io::stdin().lock())?;
+        if args.assent.yes {
+            ids::check_unasked(&wanted)?;
+        }
         let resolved = ids::resolve(&wanted, place)?;
         for (part, id) in &resolved.meant {
             output::hint(&format!("{part} is {id}"));

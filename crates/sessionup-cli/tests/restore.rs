@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use serde_json::json;
-use sessionup_core::{Change, SecretHash, Store};
+use sessionup_core::store::SecretChange;
+use sessionup_core::{Change, Replaced, SecretHash, Store};
 use sessionup_redb::RedbStore;
 use support::{Place, ended, id, now, session};
 
@@ -47,6 +48,7 @@ fn restore_replaces_file_and_keeps_the_former() {
         json!(names([2])),
         "5 has ended by its time"
     );
+    assert_eq!(answer["older_token"], json!([]));
     assert_eq!(
         (&answer["gone"], &answer["sessions"]),
         (&json!(1), &json!(3))
@@ -243,7 +245,42 @@ fn restore_of_an_older_token_is_told() {
 
     let run = place.done("restore backup.redb --yes --json");
     assert_eq!(run.json()["come_back"], json!(names([1])));
-    let told = "1 session of the backup would come back, which were revoked, have ended or have another \
-                token since";
+    assert_eq!(run.json()["older_token"], json!(names([1])));
+    let told = "1 session of the backup would come back with an older token, which was replaced since and \
+                may be stolen:\n";
     assert!(run.stderr.contains(told), "{run:?}");
+    assert!(!run.stderr.contains("revoked or have ended"), "{run:?}");
+    assert!(run.stderr.contains("sessionup revoke --db"), "{run:?}");
+}
+
+/// A backup from between a renewal and the first use of the new token lets both tokens in.
+#[test]
+fn restore_of_an_unconfirmed_renewal_is_told() {
+    let place = Place::new();
+    place.fill([session(1, "ann")]);
+    let store = place.store();
+    let record = block_on(store.fetch(id(1), now())).unwrap().unwrap();
+    let renewed_hash = SecretHash::from_bytes([0x77; 32]);
+    let at = now();
+    let unconfirmed = Replaced::new(record.secret_hash, at).accepted_until(None);
+    let mut renew = Change::default();
+    renew.secret = Some(SecretChange::new(record.secret_hash, renewed_hash).replacing(unconfirmed));
+    assert!(block_on(store.update(id(1), renew, at)).unwrap().is_some());
+    block_on(store.close());
+    place.done("backup backup.redb");
+    let same = place.done("restore backup.redb --dry-run --json").json();
+    assert_eq!(same["come_back"], json!([]));
+
+    let store = place.store();
+    let used = Replaced::new(record.secret_hash, at);
+    let mut confirm = Change::default();
+    confirm.secret = Some(SecretChange::new(renewed_hash, renewed_hash).replacing(used));
+    assert!(
+        block_on(store.update(id(1), confirm, at))
+            .unwrap()
+            .is_some()
+    );
+    block_on(store.close());
+    let run = place.done("restore backup.redb --dry-run --json");
+    assert_eq!(run.json()["older_token"], json!(names([1])));
 }

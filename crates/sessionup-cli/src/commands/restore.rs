@@ -24,8 +24,11 @@ struct Answer {
     kept_as: Option<String>,
     sessions: u64,
     users: u64,
-    /// Live sessions of the backup that are not in the present file; null if that cannot be read.
+    /// Live sessions of the backup that are not in the present file, or there have another token; null
+    /// if that cannot be read.
     come_back: Option<Vec<SessionId>>,
+    /// Those of them that come back with an older token.
+    older_token: Option<Vec<SessionId>>,
     /// How many sessions of the present file are not in the backup.
     gone: Option<u64>,
 }
@@ -55,8 +58,12 @@ enum Was {
 #[derive(Default)]
 struct Difference {
     come_back: Vec<SessionId>,
-    /// The first of these.
+    /// Those of them that the present file has, with a token that was renewed since.
+    older_token: Vec<SessionId>,
+    /// The first of those that the present file does not have.
     first: Vec<Session>,
+    /// The first of those with an older token.
+    first_older: Vec<Session>,
     gone: u64,
 }
 
@@ -80,10 +87,14 @@ pub(super) fn run(args: &Restore, now: Timestamp) -> Result<(), Failure> {
         kept_as = files.replace(&SystemDisk::new(), &plan, now)?;
     }
     if args.json.json {
-        let (come_back, gone) = match plan.present {
-            Was::Nothing | Was::Unreadable(_) => (None, None),
-            Was::Compared(difference) => (Some(difference.come_back), Some(difference.gone)),
+        let difference = match plan.present {
+            Was::Nothing | Was::Unreadable(_) => None,
+            Was::Compared(difference) => Some(difference),
         };
+        let gone = difference.as_ref().map(|difference| difference.gone);
+        let (come_back, older_token) = difference
+            .map(|difference| (difference.come_back, difference.older_token))
+            .unzip();
         return output::json(&Answer {
             dry_run: args.assent.dry_run,
             path: files.target.path().to_string_lossy().into_owned(),
@@ -91,6 +102,7 @@ pub(super) fn run(args: &Restore, now: Timestamp) -> Result<(), Failure> {
             sessions: plan.report.sessions,
             users: plan.report.users,
             come_back,
+            older_token,
             gone,
         });
     }
@@ -247,20 +259,24 @@ impl Plan {
             }
             Was::Compared(difference) => difference,
         };
-        let number = difference.come_back.len() as u64;
-        if number > 0 {
+        let older = difference.older_token.len();
+        let ended = difference.come_back.len() - older;
+        if ended > 0 {
             output::tell(&format!(
-                "{} of the backup would come back, which were revoked, have ended or have another token since:",
-                output::sessions(number)
+                "{} of the backup would come back, which were revoked or have ended since:",
+                output::sessions(ended as u64)
             ));
-            let width = output::width_aside();
-            let table = SessionTable::of(&difference.first, true, true, now, width);
-            output::tell_safe(&(table.titles() + &table.rows(&difference.first)));
-            table.tell_left_out();
-            let more = number - difference.first.len() as u64;
-            if more > 0 {
-                output::tell(&format!("and {}", output::count(more, "more", "more")));
-            }
+            tell_first(&difference.first, ended, now);
+        }
+        if older > 0 {
+            output::tell(&format!(
+                "{} of the backup would come back with an older token, which was replaced since and may be \
+                 stolen:",
+                output::sessions(older as u64)
+            ));
+            tell_first(&difference.first_older, older, now);
+        }
+        if ended + older > 0 {
             output::tell(&format!(
                 "Revoke them afterwards, before the server starts: sessionup revoke --db {} ID…, or --all",
                 args.place.db.display()
@@ -280,7 +296,31 @@ impl Plan {
     }
 }
 
-/// How many sessions are shown that come back.
+/// Shows the first of some sessions, and how many more there are.
+fn tell_first(first: &[Session], number: usize, now: Timestamp) {
+    let table = SessionTable::of(first, true, true, now, output::width_aside());
+    output::tell_safe(&(table.titles() + &table.rows(first)));
+    table.tell_left_out();
+    let more = (number - first.len()) as u64;
+    if more > 0 {
+        output::tell(&format!("and {}", output::count(more, "more", "more")));
+    }
+}
+
+/// Says whether a record lets in a token that another record of the session does not.
+fn has_older_token(backup: &Record, present: &Record, now: Timestamp) -> bool {
+    let lets_replaced_in = |record: &Record| {
+        let replaced = record.replaced.as_ref();
+        replaced
+            .filter(|replaced| replaced.accepted_until.is_none_or(|until| until > now))
+            .map(|replaced| replaced.hash)
+    };
+    let again = lets_replaced_in(backup);
+    backup.secret_hash != present.secret_hash
+        || again.is_some() && again != lets_replaced_in(present)
+}
+
+/// How many sessions of each sort are shown that come back.
 const SHOWN: usize = 50;
 
 impl Difference {
@@ -290,13 +330,21 @@ impl Difference {
         backup.each(|id, record| {
             bar.inc(1);
             let Ok(record) = record else { return Ok(()) };
-            // One whose token was renewed since comes back with the token that it had.
-            let has_token = |present: Record| present.secret_hash == record.secret_hash;
-            if record.session.is_live(now) && !present.record(id)?.is_some_and(has_token) {
-                difference.come_back.push(id);
-                if difference.first.len() < SHOWN {
-                    difference.first.push(record.session);
+            if !record.session.is_live(now) {
+                return Ok(());
+            }
+            let first = match present.record(id)? {
+                None => &mut difference.first,
+                // One whose token was renewed since comes back with the token that it had.
+                Some(present) if has_older_token(&record, &present, now) => {
+                    difference.older_token.push(id);
+                    &mut difference.first_older
                 }
+                Some(_) => return Ok(()),
+            };
+            difference.come_back.push(id);
+            if first.len() < SHOWN {
+                first.push(record.session);
             }
             Ok(())
         })?;

@@ -89,11 +89,11 @@ mod tests {
 
     #[test]
     fn everything_can_be_said() {
-        let line = "demo --listen [::1]:0 --db /tmp/x.redb --accounts y --lock-wait 0 --admin ann \
+        let line = "demo --listen [::1]:0 --db x.redb --accounts y --lock-wait 0 --admin ann \
             --insecure-http --from-go";
         let args = Args::try_parse_from(line.split_whitespace()).unwrap();
         assert_eq!(args.listen.to_string(), "[::1]:0");
-        assert_eq!(args.db, PathBuf::from("/tmp/x.redb"));
+        assert_eq!(args.db, PathBuf::from("x.redb"));
         assert_eq!(args.accounts_file(), PathBuf::from("y"));
         assert_eq!(args.lock_wait, 0);
         assert_eq!(args.admin.as_deref(), Some("ann"));

@@ -200,7 +200,7 @@ fn rest(text: &mut String, results: &Results, size: u64) {
     });
 }
 
-/// How those fare who log in beside an account with very many sessions.
+/// Writes the rate and the waits of logins beside an account with very many sessions.
 fn crowd(text: &mut String, results: &Results, size: u64) {
     let heads = [
         "creates a second, 64 callers",

@@ -23,10 +23,10 @@ pub(crate) struct Task {
     /// How long a row of a round takes, about, in milliseconds.
     #[arg(long, default_value_t = 700)]
     millis: u64,
-    /// How many operations a row of a round has, in place of a time.
+    /// Number of operations of a row in a round, instead of a time.
     #[arg(long, conflicts_with = "millis")]
     operations: Option<u64>,
-    /// How many sessions one account has while others log in beside it; 0 leaves that out.
+    /// Number of sessions of the one large account beside which others log in; 0 skips these rows.
     #[arg(long, default_value_t = 500_000)]
     crowd: u64,
     /// Subjects of other programs, as NAME=PROGRAM.

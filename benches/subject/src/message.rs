@@ -64,16 +64,16 @@ pub enum Request {
     },
     /// Delete what is expired while one caller creates sessions, and tell how that caller fared.
     Prune,
-    /// Create sessions while one account with very many is listed or revoked, and tell how those who
-    /// create fared, before it and meanwhile.
+    /// Create sessions before and while one large account is listed or revoked, and tell the rate and the
+    /// waits of these creates.
     Crowd {
-        /// What happens to that account meanwhile.
+        /// Operation on that account.
         act: Crowded,
-        /// How many sessions it has.
+        /// Number of its sessions.
         sessions: u64,
         /// Callers who create at once.
         callers: u64,
-        /// How many sessions they create at least, all callers together.
+        /// Fewest sessions that all callers together create.
         count: u64,
     },
     /// Tell of memory, and of the files' size.
@@ -85,7 +85,7 @@ pub enum Request {
     },
 }
 
-/// What happens to an account with very many sessions.
+/// Operation on an account with very many sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::exhaustive_enums, reason = "both ends are built together")]

@@ -21,7 +21,7 @@ pub(crate) struct Work<S> {
     ended: u64,
     /// The next user who comes to leave.
     leaver: u64,
-    /// How many sessions the account with very many has.
+    /// Number of sessions of the large account.
     crowd: u64,
     seed: u64,
 }

@@ -39,6 +39,7 @@ mod identity;
 mod limit;
 mod listing;
 mod marks;
+mod moment;
 mod overlay;
 mod queue;
 mod reader;

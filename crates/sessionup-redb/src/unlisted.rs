@@ -168,7 +168,7 @@ impl Unlisted {
 }
 
 /// The sessions of a user among entries, in the order of their ids.
-fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
+pub(crate) fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
     after_of(entries, user, None)
 }
 
@@ -255,15 +255,10 @@ impl Draft {
         at_most: usize,
     ) -> Vec<SessionId> {
         let state = self.unlisted.hold();
-        let first = (
-            user.clone(),
-            after.unwrap_or(SessionId::from_bytes([0; 16])),
-        );
         let next = |entries: &BTreeSet<Entry>| -> Vec<_> {
-            let from = entries.range(&first..);
-            let own = from.take_while(|(of, _)| of == user);
-            let next = own.filter(|entry| Some(entry.1) != after && !self.gone.contains(entry));
-            next.take(at_most).map(|(_, id)| *id).collect()
+            let own = after_of(entries, user, after);
+            let next = own.filter(|id| !self.gone.contains(&(user.clone(), *id)));
+            next.take(at_most).collect()
         };
         let mut ids = [next(&state.entries), next(&self.added)].concat();
         ids.sort_unstable();

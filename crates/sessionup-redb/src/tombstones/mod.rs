@@ -39,7 +39,7 @@ use crate::doubt::Revocations;
 use crate::schema::Schema;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::unlisted::Entry;
+use crate::unlisted::{Entry, of};
 
 /// A number that grows with each large deletion.
 pub(crate) type Generation = u64;
@@ -228,14 +228,6 @@ impl Tombstones {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The sessions of a user among entries, in the order of their ids.
-fn of(entries: &BTreeSet<Entry>, user: &UserKey) -> impl Iterator<Item = SessionId> {
-    let first = (user.clone(), SessionId::from_bytes([0; 16]));
-    let from = entries.range(first..);
-    from.take_while(move |(of, _)| of == user)
-        .map(|(_, id)| *id)
 }
 
 #[cfg(test)]
